@@ -1,0 +1,1 @@
+"""The doors people and machines enter by: one folder per screen."""

@@ -1,0 +1,153 @@
+"""Settings, read once from the environment and typed. Nothing else in the app reads os.environ."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+
+class SettingsError(ValueError):
+    """Every setting that is missing or malformed, in one list, so that one look mends them all."""
+
+    def __init__(self, problems: list[str]) -> None:
+        self.problems = problems
+        super().__init__("The settings are not usable:\n" + "\n".join(f"  - {line}" for line in problems))
+
+
+def _switch(text: str) -> bool:
+    truth = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
+    try:
+        return truth[text.strip().lower()]
+    except KeyError:
+        raise ValueError("write 1 or 0") from None
+
+
+def _whole(text: str) -> int:
+    number = int(text)
+    if number <= 0:
+        raise ValueError("must be above zero")
+    return number
+
+
+def _url(*schemes: str) -> Any:
+    def parse(text: str) -> str:
+        parts = urlsplit(text.strip())
+        if parts.scheme not in schemes or not parts.netloc:
+            raise ValueError(f"must look like {schemes[0]}://host/…")
+        return text.strip()
+
+    return parse
+
+
+def _database(text: str) -> str:
+    """Accept what hosts hand out (postgres://, postgresql://) and name the driver for SQLAlchemy."""
+    _url("postgresql", "postgres", "postgresql+psycopg")(text)
+    scheme, rest = text.strip().split("://", 1)
+    del scheme
+    return f"postgresql+psycopg://{rest}"
+
+
+def _secret(text: str) -> str:
+    if len(text) < 32:
+        raise ValueError("must be at least 32 characters; python3 -c 'import secrets; print(secrets.token_hex(32))'")
+    return text
+
+
+def _one_of(*words: str) -> Any:
+    def parse(text: str) -> str:
+        if text not in words:
+            raise ValueError(f"must be one of {', '.join(words)}")
+        return text
+
+    return parse
+
+
+def setting(parse: Any = str, default: Any = ..., *, about: str) -> Any:
+    """One setting: how to read it, its default (none = required), and its line in .env.example."""
+    extra = {} if default is ... else {"default": default}
+    return field(metadata={"parse": parse, "about": about, "required": default is ...}, **extra)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """The whole of what can be set. Names equal the environment's; .env.example lists the same (a guard compares)."""
+
+    database_url: str = setting(_database, about="PostgreSQL 16 or later: the only store that holds a promise")
+    redis_url: str = setting(_url("redis", "rediss", "unix"), about="Redis 6.2 or later: hints only, may be lost")
+    secret_key: str = setting(_secret, about="signs sessions and links; 32 characters or more, kept secret")
+    public_url: str = setting(
+        _url("http", "https"), about="where people reach Porchlight; links in mails start with it"
+    )
+    smtp_url: str = setting(
+        _url("smtp", "smtps", "smtp+starttls"), about="the relay: smtp://user:password@host:port, smtps:// for TLS"
+    )
+    mail_from: str = setting(about="From of alert mails, on a domain whose SPF, DKIM and DMARC you own")
+    files_dir: Path = setting(Path, Path("var/files"), about="a folder for uploads and import results")
+    legacy_mongo_url: str = setting(str, "", about="the legacy MongoDB to stay in step with; empty = none")
+    slack_api_url: str = setting(str, "", about="another address for Slack's Web API; empty = slack.com")
+    sentry_dsn: str = setting(str, "", about="where errors are reported; empty = nowhere")
+    log_format: str = setting(_one_of("json", "console"), "json", about="json for machines, console for eyes")
+    log_level: str = setting(
+        _one_of("debug", "info", "warning", "error"), "info", about="the least severe event that is written"
+    )
+    session_cookie_secure: bool = setting(_switch, default=True, about="1 = cookies over https only; 0 on a laptop")
+    upload_limit_mb: int = setting(_whole, 64, about="the largest file a person may upload, in megabytes")
+    login_rate_limit: str = setting(str, "10 per minute", about="sign-in tries per address and per account")
+    run_lease_seconds: int = setting(_whole, 60, about="a worker silent for this long has lost its run")
+    message_lease_seconds: int = setting(_whole, 60, about="a sender silent for this long has lost its messages")
+    smtp_timeout_seconds: int = setting(_whole, 60, about="longest wait for one SMTP answer")
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] | None = None) -> Config:
+        """Read every setting. Raises SettingsError naming all that is wrong, not just the first."""
+        environ = os.environ if environ is None else environ
+        found: dict[str, Any] = {}
+        problems: list[str] = []
+        for item in fields(cls):
+            name = item.name.upper()
+            text = environ.get(name, "").strip()
+            if not text:
+                if item.metadata["required"]:
+                    problems.append(f"{name} is missing: {item.metadata['about']}")
+                continue
+            try:
+                found[item.name] = item.metadata["parse"](text)
+            except (ValueError, TypeError) as wrong:
+                problems.append(f"{name} is malformed: {wrong}")
+        if problems:
+            raise SettingsError(problems)
+        return cls(**found)
+
+    def for_flask(self) -> dict[str, Any]:
+        """The keys that Flask and its extensions read."""
+        return {
+            "SECRET_KEY": self.secret_key,
+            "SQLALCHEMY_DATABASE_URI": self.database_url,
+            "SQLALCHEMY_ENGINE_OPTIONS": {
+                "pool_size": 5,
+                "max_overflow": 5,
+                "pool_pre_ping": True,
+                "pool_timeout": 5,
+                "connect_args": {
+                    "connect_timeout": 5,
+                    "application_name": "porchlight",
+                    "options": "-c timezone=UTC -c statement_timeout=60s -c lock_timeout=10s"
+                    " -c idle_in_transaction_session_timeout=60s",
+                },
+            },
+            "SESSION_COOKIE_NAME": "__Host-porchlight" if self.session_cookie_secure else "porchlight",
+            "SESSION_COOKIE_SECURE": self.session_cookie_secure,
+            "SESSION_COOKIE_HTTPONLY": True,
+            "SESSION_COOKIE_SAMESITE": "Lax",
+            "PERMANENT_SESSION_LIFETIME": 12 * 3600,
+            "MAX_CONTENT_LENGTH": self.upload_limit_mb * 1024 * 1024,
+            "MAX_FORM_MEMORY_SIZE": 2 * 1024 * 1024,
+            "WTF_CSRF_TIME_LIMIT": None,
+            "RATELIMIT_STORAGE_URI": self.redis_url,
+            "RATELIMIT_HEADERS_ENABLED": True,
+            "BOOTSTRAP_SERVE_LOCAL": True,
+        }

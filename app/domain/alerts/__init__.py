@@ -1,0 +1,1 @@
+"""Listing events × subscriptions → matches."""

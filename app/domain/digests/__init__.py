@@ -1,0 +1,1 @@
+"""Matches → one email per person."""

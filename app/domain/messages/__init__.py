@@ -1,0 +1,1 @@
+"""The outbound queue, suppression, delivery events."""

@@ -1,0 +1,59 @@
+"""The nouns. One typed file each: columns, constraints, relationships; no queries."""
+
+from app.domain.models.alert_subscription import AlertSubscription
+from app.domain.models.area import AreaKind, AreaName
+from app.domain.models.contact import Contact
+from app.domain.models.digest import KIND_BITS, AlertKind, BuyerListing, Digest, DigestItem, DigestState, ItemOutcome
+from app.domain.models.import_batch import ImportBatch, ImportOutcome, ImportRow, ImportState
+from app.domain.models.job_run import JobRun, JobSchedule, ProcessHeartbeat, RunState, Trigger
+from app.domain.models.listing import Listing, ListingEvent
+from app.domain.models.match import AlertMatch, MatchBatch, MatchCursor
+from app.domain.models.member import Member
+from app.domain.models.office import Office
+from app.domain.models.outbound_message import EventType, MessageEvent, MessageState, OutboundMessage, Stream
+from app.domain.models.saved_search import SavedSearch, SavedSearchVersion, SearchKey
+from app.domain.models.suppression import Suppression, SuppressionReason, SuppressionScope
+from app.domain.models.user import Role, User
+
+__all__ = [
+    "KIND_BITS",
+    "AlertKind",
+    "AlertMatch",
+    "AlertSubscription",
+    "AreaKind",
+    "AreaName",
+    "BuyerListing",
+    "Contact",
+    "Digest",
+    "DigestItem",
+    "DigestState",
+    "EventType",
+    "ImportBatch",
+    "ImportOutcome",
+    "ImportRow",
+    "ImportState",
+    "ItemOutcome",
+    "JobRun",
+    "JobSchedule",
+    "Listing",
+    "ListingEvent",
+    "MatchBatch",
+    "MatchCursor",
+    "Member",
+    "MessageEvent",
+    "MessageState",
+    "Office",
+    "OutboundMessage",
+    "ProcessHeartbeat",
+    "Role",
+    "RunState",
+    "SavedSearch",
+    "SavedSearchVersion",
+    "SearchKey",
+    "Stream",
+    "Suppression",
+    "SuppressionReason",
+    "SuppressionScope",
+    "Trigger",
+    "User",
+]

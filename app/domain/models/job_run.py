@@ -1,0 +1,132 @@
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    DateTime,
+    ForeignKey,
+    Index,
+    Integer,
+    SmallInteger,
+    Text,
+    Uuid,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.domain.models.columns import CreatedAt, Id, one_of
+from app.extensions import Model
+
+
+class RunState(StrEnum):
+    PENDING = "pending"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    MISSED = "missed"
+    """Its due time passed while nothing could run it; a later run covered its window."""
+    SKIPPED = "skipped"
+    """The run before it was still going."""
+    CANCELLED = "cancelled"
+
+
+class Trigger(StrEnum):
+    SCHEDULE = "schedule"
+    EVENT = "event"
+    MANUAL = "manual"
+    RETRY = "retry"
+
+
+class JobSchedule(Model):
+    """A line of jobs/schedule.py as the ledger knows it: written from code at boot."""
+
+    __tablename__ = "job_schedule"
+
+    name: Mapped[str] = mapped_column(Text, primary_key=True)
+    kind: Mapped[str] = mapped_column(Text)
+    cron: Mapped[str] = mapped_column(Text)
+    time_zone: Mapped[str] = mapped_column(Text)
+    grace_seconds: Mapped[int] = mapped_column(Integer)
+    """A due time this long past without a finished run is overdue, whatever the reason."""
+    enabled: Mapped[bool] = mapped_column(Boolean, server_default="true")
+    paused_reason: Mapped[str | None] = mapped_column(Text)
+    last_due_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    next_due_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    updated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+
+
+class JobRun(Model):
+    """One thing that was to be done, and what came of it. The ledger behind the ops page."""
+
+    __tablename__ = "job_run"
+    __table_args__ = (
+        one_of("state", RunState),
+        one_of("trigger", Trigger),
+        CheckConstraint("(state = 'running') = (lease_token IS NOT NULL)", name="running_lease"),
+        CheckConstraint("(schedule_name IS NULL) = (due_at IS NULL)", name="schedule_due"),
+        # One row for each due time, however many schedulers tick.
+        Index("job_run_schedule_due_key", "schedule_name", "due_at", unique=True),
+        Index(
+            "job_run_dedup_key",
+            "dedup_key",
+            unique=True,
+            postgresql_where=text("dedup_key IS NOT NULL AND state IN ('pending', 'running')"),
+        ),
+        # Overlap is refused by the database: two runs with one lock key cannot both be running.
+        Index("job_run_lock_key", "lock_key", unique=True, postgresql_where=text("state = 'running'")),
+        Index("job_run_due_idx", "queue", "run_after", "id", postgresql_where=text("state = 'pending'")),
+        Index("job_run_lease_idx", "lease_until", postgresql_where=text("state = 'running'")),
+        Index("job_run_kind_idx", "kind", text("id DESC")),
+        Index("job_run_kind_state_finished_idx", "kind", "state", text("finished_at DESC")),
+        Index("job_run_created_idx", "created_at"),
+    )
+
+    id: Mapped[Id]
+    kind: Mapped[str] = mapped_column(Text)
+    args: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default="{}")
+    queue: Mapped[str] = mapped_column(Text)
+    dedup_key: Mapped[str | None] = mapped_column(Text)
+    lock_key: Mapped[str | None] = mapped_column(Text)
+    schedule_name: Mapped[str | None] = mapped_column(Text, ForeignKey("job_schedule.name"))
+    due_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    trigger: Mapped[str] = mapped_column(Text)
+    user_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("user.id"))
+    """Who pressed the button, when somebody did."""
+    state: Mapped[str] = mapped_column(Text, server_default=RunState.PENDING.value)
+    attempt: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    max_attempts: Mapped[int] = mapped_column(SmallInteger, server_default="3")
+    run_after: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=text("now()"))
+    hinted_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    lease_token: Mapped[UUID | None] = mapped_column(Uuid)
+    lease_until: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    worker: Mapped[str | None] = mapped_column(Text)
+    created_at: Mapped[CreatedAt]
+    started_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    finished_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    counts: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default="{}")
+    progress: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    error_class: Mapped[str | None] = mapped_column(Text)
+    error: Mapped[str | None] = mapped_column(Text)
+
+
+class ProcessHeartbeat(Model):
+    """A living process says so. `instance` is new at each start: a restart never inherits a dead one's row."""
+
+    __tablename__ = "process_heartbeat"
+
+    instance: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    role: Mapped[str] = mapped_column(Text)
+    host: Mapped[str] = mapped_column(Text)
+    pid: Mapped[int] = mapped_column(Integer)
+    queue: Mapped[str | None] = mapped_column(Text)
+    version: Mapped[str] = mapped_column(Text, server_default="")
+    started_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    seen_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), index=True)
+    rss_kb: Mapped[int | None] = mapped_column(Integer)
+    current_run_id: Mapped[int | None] = mapped_column(BigInteger)

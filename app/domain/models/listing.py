@@ -1,0 +1,242 @@
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Date,
+    DateTime,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    Numeric,
+    SmallInteger,
+    Text,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy.types import UserDefinedType
+
+from app.domain.models.columns import Area, Id, Money, one_of
+from app.domain.models.lookups import ChangeType, Origin, StandardStatus
+from app.domain.models.member import Member
+from app.extensions import Model
+
+
+class Xid8(UserDefinedType[int]):
+    """PostgreSQL's 64-bit transaction id, which a two-snapshot cursor compares (research/matching §9)."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **_: Any) -> str:
+        return "xid8"
+
+
+class PgSnapshot(UserDefinedType[str]):
+    """PostgreSQL's pg_snapshot: which transactions were visible at one moment."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **_: Any) -> str:
+        return "pg_snapshot"
+
+
+class Listing(Model):
+    """A home (RESO Property). Written only through app.domain.listings.record, which keeps the event log true."""
+
+    __tablename__ = "listing"
+    __table_args__ = (
+        one_of("standard_status", StandardStatus),
+        CheckConstraint("list_price > 0 AND list_price < 2000000000", name="list_price"),
+        CheckConstraint("close_price >= 0", name="close_price"),
+        CheckConstraint("bedrooms_total BETWEEN 0 AND 999", name="bedrooms_total"),
+        CheckConstraint("baths_equivalent BETWEEN 0 AND 300", name="baths_equivalent"),
+        CheckConstraint("living_area > 0 AND living_area < 2000000000", name="living_area"),
+        CheckConstraint(
+            "lot_size_square_feet > 0 AND lot_size_square_feet < 100000000000", name="lot_size_square_feet"
+        ),
+        CheckConstraint("year_built BETWEEN 1600 AND 2200", name="year_built"),
+        CheckConstraint("latitude BETWEEN -90 AND 90", name="latitude"),
+        CheckConstraint("longitude BETWEEN -180 AND 180", name="longitude"),
+        CheckConstraint("(latitude IS NULL) = (longitude IS NULL)", name="coordinates_whole"),
+        Index(
+            "listing_originating_system_key",
+            "office_id",
+            "originating_system_name",
+            "originating_system_key",
+            unique=True,
+        ),
+        Index("listing_office_modified_idx", "office_id", text("modification_timestamp DESC"), text("id DESC")),
+        Index(
+            "listing_office_status_modified_idx",
+            "office_id",
+            "standard_status",
+            text("modification_timestamp DESC"),
+            text("id DESC"),
+        ),
+        Index("listing_office_price_idx", "office_id", "list_price", "id"),
+        Index("listing_office_on_market_idx", "office_id", "on_market_timestamp"),
+        Index(
+            "listing_search_text_idx",
+            "search_text",
+            postgresql_using="gin",
+            postgresql_ops={"search_text": "gin_trgm_ops"},
+        ),
+        Index("listing_city_area_idx", "office_id", "city_area_id"),
+        Index("listing_postal_area_idx", "office_id", "postal_code_area_id"),
+        Index("listing_county_area_idx", "office_id", "county_area_id"),
+        Index("listing_list_agent_idx", "list_agent_id"),
+    )
+
+    id: Mapped[Id]
+    office_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("office.id"))
+
+    # Identity
+    listing_key: Mapped[str] = mapped_column(Text, unique=True)
+    listing_id: Mapped[str] = mapped_column(Text, server_default="")
+    """The MLS number people quote; not unique across sources."""
+    originating_system_name: Mapped[str] = mapped_column(Text)
+    originating_system_key: Mapped[str] = mapped_column(Text)
+    parcel_number: Mapped[str] = mapped_column(Text, server_default="")
+    content_hash: Mapped[str] = mapped_column(Text, server_default="")
+    """Of what the source said last: an equal hash skips the compare."""
+
+    # Status and its moments
+    standard_status: Mapped[str] = mapped_column(Text)
+    mls_status: Mapped[str] = mapped_column(Text, server_default="")
+    status_change_timestamp: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    on_market_timestamp: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    off_market_timestamp: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    back_on_market_timestamp: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    market_spell_no: Mapped[int] = mapped_column(Integer, server_default="0")
+    """Ours: counts the times this listing entered the market; the fingerprint of New and Back on market (PA-07)."""
+    listing_contract_date: Mapped[date | None] = mapped_column(Date)
+    close_date: Mapped[date | None] = mapped_column(Date)
+
+    # Price
+    list_price: Mapped[Money | None]
+    original_list_price: Mapped[Money | None]
+    previous_list_price: Mapped[Money | None]
+    price_change_timestamp: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    close_price: Mapped[Money | None]
+
+    # Type and size
+    property_type: Mapped[str | None] = mapped_column(Text)
+    property_sub_type: Mapped[str | None] = mapped_column(Text)
+    bedrooms_total: Mapped[int | None] = mapped_column(SmallInteger)
+    bathrooms_total_integer: Mapped[int | None] = mapped_column(SmallInteger)
+    bathrooms_full: Mapped[int | None] = mapped_column(SmallInteger)
+    bathrooms_three_quarter: Mapped[int | None] = mapped_column(SmallInteger)
+    bathrooms_half: Mapped[int | None] = mapped_column(SmallInteger)
+    bathrooms_one_quarter: Mapped[int | None] = mapped_column(SmallInteger)
+    baths_equivalent: Mapped[Decimal | None] = mapped_column(Numeric(6, 2))
+    """Ours: full + 0.75·¾ + 0.5·half + 0.25·¼, what a buyer's "2.5 baths" means."""
+    living_area: Mapped[Area | None]
+    """Square feet."""
+    lot_size_square_feet: Mapped[Area | None]
+    year_built: Mapped[int | None] = mapped_column(SmallInteger)
+    stories_total: Mapped[Decimal | None] = mapped_column(Numeric(5, 1))
+    garage_spaces: Mapped[int | None] = mapped_column(SmallInteger)
+
+    # Place
+    unparsed_address: Mapped[str] = mapped_column(Text, server_default="")
+    unit_number: Mapped[str] = mapped_column(Text, server_default="")
+    city: Mapped[str] = mapped_column(Text, server_default="")
+    state_or_province: Mapped[str] = mapped_column(Text, server_default="")
+    postal_code: Mapped[str] = mapped_column(Text, server_default="")
+    county_or_parish: Mapped[str] = mapped_column(Text, server_default="")
+    subdivision_name: Mapped[str] = mapped_column(Text, server_default="")
+    latitude: Mapped[Decimal | None] = mapped_column(Numeric(12, 8))
+    longitude: Mapped[Decimal | None] = mapped_column(Numeric(12, 8))
+    city_area_id: Mapped[int | None] = mapped_column(Integer, ForeignKey("area.id"))
+    postal_code_area_id: Mapped[int | None] = mapped_column(Integer, ForeignKey("area.id"))
+    county_area_id: Mapped[int | None] = mapped_column(Integer, ForeignKey("area.id"))
+    subdivision_area_id: Mapped[int | None] = mapped_column(Integer, ForeignKey("area.id"))
+
+    # Features, words, people, publication
+    waterfront_yn: Mapped[bool | None] = mapped_column(Boolean)
+    public_remarks: Mapped[str] = mapped_column(Text, server_default="")
+    private_remarks: Mapped[str] = mapped_column(Text, server_default="")
+    """Internal only: never in a buyer's email or page."""
+    list_agent_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("member.id"))
+    list_agent_full_name: Mapped[str] = mapped_column(Text, server_default="")
+    list_office_name: Mapped[str] = mapped_column(Text, server_default="")
+    list_office_phone: Mapped[str] = mapped_column(Text, server_default="")
+    internet_entire_listing_display_yn: Mapped[bool] = mapped_column(Boolean, server_default="true")
+    internet_address_display_yn: Mapped[bool] = mapped_column(Boolean, server_default="true")
+    photos_count: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+
+    original_entry_timestamp: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+    modification_timestamp: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+    lock_version: Mapped[int] = mapped_column(Integer, server_default="1")
+    """Raised by every write; a form that holds an older one is answered 409."""
+    search_text: Mapped[str] = mapped_column(Text, server_default="")
+    """Lower-case address, city, postal code and MLS number: what the find box looks in."""
+
+    list_agent: Mapped[Member | None] = relationship(lazy="raise")
+
+
+class ListingEvent(Model):
+    """What changed, when, by whom, and the values at that moment (PA-01). Appended, never edited.
+
+    `seq` orders; the alert cursor compares `xid` with snapshots, because a sequence alone skips late commits.
+    The matching columns repeat the listing as it was after the change: matching needs no join and cannot race.
+    """
+
+    __tablename__ = "listing_event"
+    __table_args__ = (
+        one_of("change_type", ChangeType),
+        one_of("origin", Origin),
+        CheckConstraint("alertable = (not_alertable_reason IS NULL)", name="alertable_reason"),
+        CheckConstraint("NOT alertable OR kinds <> 0", name="alertable_kinds"),
+        Index("listing_event_xid_idx", "xid"),
+        Index("listing_event_listing_idx", "listing_id", text("seq DESC")),
+        Index("listing_event_recorded_idx", "recorded_at"),
+        Index("listing_event_office_recorded_idx", "office_id", "recorded_at"),
+    )
+
+    seq: Mapped[int] = mapped_column(BigInteger, Identity(always=False), primary_key=True)
+    xid: Mapped[int] = mapped_column(Xid8, server_default=func.pg_current_xact_id())
+    office_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("office.id"))
+    listing_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("listing.id"))
+    change_type: Mapped[str] = mapped_column(Text)
+    kinds: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    """Bits: 1 New, 2 Price drop, 4 Back on market. Zero: nothing a search could be told about."""
+    changes: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    """{field: [before, after]}; money and times as text."""
+    origin: Mapped[str] = mapped_column(Text)
+    alertable: Mapped[bool] = mapped_column(Boolean)
+    not_alertable_reason: Mapped[str | None] = mapped_column(Text)
+    occurred_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    """When the source says it happened; recorded_at is when we wrote it down."""
+    recorded_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.clock_timestamp())
+    user_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("user.id"))
+    import_batch_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("import_batch.id"))
+
+    # The listing after the change, as matching reads it
+    standard_status: Mapped[str] = mapped_column(Text)
+    list_price: Mapped[Money | None]
+    previous_list_price: Mapped[Money | None]
+    """The price before this event (also when it did not change)."""
+    property_type: Mapped[str | None] = mapped_column(Text)
+    property_sub_type: Mapped[str | None] = mapped_column(Text)
+    bedrooms_total: Mapped[int | None] = mapped_column(SmallInteger)
+    baths_equivalent: Mapped[Decimal | None] = mapped_column(Numeric(6, 2))
+    living_area: Mapped[Area | None]
+    lot_size_square_feet: Mapped[Area | None]
+    year_built: Mapped[int | None] = mapped_column(SmallInteger)
+    city_area_id: Mapped[int | None] = mapped_column(Integer)
+    postal_code_area_id: Mapped[int | None] = mapped_column(Integer)
+    county_area_id: Mapped[int | None] = mapped_column(Integer)
+    subdivision_area_id: Mapped[int | None] = mapped_column(Integer)
+    latitude_e6: Mapped[int | None] = mapped_column(Integer)
+    longitude_e6: Mapped[int | None] = mapped_column(Integer)
+    """Micro-degrees, rounded: shapes are decided in whole numbers."""
+    market_spell_no: Mapped[int] = mapped_column(Integer, server_default="0")
+
+    listing: Mapped[Listing] = relationship(lazy="raise")

@@ -1,0 +1,133 @@
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import BigInteger, CheckConstraint, DateTime, ForeignKey, Index, SmallInteger, Text, Uuid, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from app.domain.models.columns import CreatedAt, Id, one_of
+from app.domain.models.contact import Contact
+from app.domain.models.digest import Digest
+from app.extensions import Model
+
+
+class MessageState(StrEnum):
+    QUEUED = "queued"
+    SENDING = "sending"
+    SENT = "sent"
+    FAILED = "failed"
+    """The relay refused it for good."""
+    SUPPRESSED = "suppressed"
+    """The address, stream or subscription is on the suppression list."""
+    DROPPED = "dropped"
+    """The last look left nothing to say (PA-19)."""
+    EXPIRED = "expired"
+    UNKNOWN = "unknown"
+    """The connection was lost after the content began: it may or may not have arrived. Never sent again blindly."""
+
+
+TERMINAL = frozenset(
+    {
+        MessageState.SENT,
+        MessageState.FAILED,
+        MessageState.SUPPRESSED,
+        MessageState.DROPPED,
+        MessageState.EXPIRED,
+        MessageState.UNKNOWN,
+    }
+)
+
+
+class Stream(StrEnum):
+    ALERTS = "alerts"
+
+
+class OutboundMessage(Model):
+    """One email that was promised: written with the digest it carries, ending in one of the terminal states."""
+
+    __tablename__ = "outbound_message"
+    __table_args__ = (
+        one_of("state", MessageState),
+        one_of("stream", Stream),
+        CheckConstraint("state <> 'sending' OR lease_token IS NOT NULL", name="sending_lease"),
+        CheckConstraint("(state = 'sent') = (sent_at IS NOT NULL)", name="sent_at"),
+        Index("outbound_message_due_idx", "not_before", "id", postgresql_where=text("state = 'queued'")),
+        Index("outbound_message_lease_idx", "lease_until", postgresql_where=text("state = 'sending'")),
+        Index("outbound_message_unknown_idx", "id", postgresql_where=text("state = 'unknown'")),
+        Index("outbound_message_created_idx", "created_at"),
+        Index("outbound_message_contact_idx", "contact_id", text("id DESC")),
+    )
+
+    id: Mapped[Id]
+    office_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("office.id"), index=True)
+    contact_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("contact.id"))
+    digest_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("digest.id"), unique=True)
+    stream: Mapped[str] = mapped_column(Text)
+    dedupe_key: Mapped[str] = mapped_column(Text, unique=True)
+    message_id: Mapped[str] = mapped_column(Text, unique=True)
+    """RFC 5322 Message-ID with its angle brackets, made from dedupe_key and kept for every try."""
+    message_date: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    """The Date header, fixed at the first try."""
+    recipient: Mapped[str] = mapped_column(Text)
+    subject: Mapped[str | None] = mapped_column(Text)
+    body_text: Mapped[str | None] = mapped_column(Text)
+    body_html: Mapped[str | None] = mapped_column(Text)
+    """As sent; both are emptied after 30 days (PA-29)."""
+    state: Mapped[str] = mapped_column(Text, server_default=MessageState.QUEUED.value)
+    state_reason: Mapped[str | None] = mapped_column(Text)
+    attempts: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    not_before: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=text("now()"))
+    expires_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    lease_token: Mapped[UUID | None] = mapped_column(Uuid)
+    lease_until: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    attempting_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    """Set, and committed, before the first byte of content leaves. A lost lease with it set means unknown."""
+    last_reply: Mapped[str | None] = mapped_column(Text)
+    sent_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    created_at: Mapped[CreatedAt]
+
+    contact: Mapped[Contact] = relationship(lazy="raise")
+    digest: Mapped[Digest | None] = relationship(lazy="raise")
+
+
+class EventType(StrEnum):
+    """Anymail's vocabulary of what can happen to a message."""
+
+    QUEUED = "queued"
+    SENT = "sent"
+    REJECTED = "rejected"
+    FAILED = "failed"
+    BOUNCED = "bounced"
+    DEFERRED = "deferred"
+    DELIVERED = "delivered"
+    AUTORESPONDED = "autoresponded"
+    OPENED = "opened"
+    CLICKED = "clicked"
+    COMPLAINED = "complained"
+    UNSUBSCRIBED = "unsubscribed"
+    UNKNOWN = "unknown"
+
+
+class MessageEvent(Model):
+    """What happened to a message, in order of arrival. Appended, never edited; never overrides `sent`."""
+
+    __tablename__ = "message_event"
+    __table_args__ = (
+        one_of("event_type", EventType),
+        Index("message_event_source_key", "source", "event_id", unique=True),
+        Index("message_event_message_idx", "outbound_message_id", "id"),
+        Index("message_event_recorded_idx", "recorded_at"),
+    )
+
+    id: Mapped[Id]
+    outbound_message_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("outbound_message.id", ondelete="CASCADE"))
+    source: Mapped[str] = mapped_column(Text)
+    """Who says so: smtp, link, unsubscribe, a provider's name."""
+    event_id: Mapped[str] = mapped_column(Text)
+    event_type: Mapped[str] = mapped_column(Text)
+    reply: Mapped[str | None] = mapped_column(Text)
+    fields: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default="{}")
+    occurred_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    recorded_at: Mapped[CreatedAt]

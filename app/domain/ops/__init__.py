@@ -1,0 +1,1 @@
+"""The run ledger, health, the balance, retention."""

@@ -1,0 +1,120 @@
+"""Every refusal and every failure becomes a page, or a toast for htmx: what happened, whether anything was saved,
+what to do, and a reference."""
+
+from __future__ import annotations
+
+import json
+
+import sentry_sdk
+import structlog
+from flask import Flask, Response, flash, g, make_response, redirect, render_template, request, url_for
+from flask_limiter.errors import RateLimitExceeded
+from flask_wtf.csrf import CSRFError
+from sqlalchemy.exc import OperationalError
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+
+from app.domain.errors import DomainError
+from app.extensions import db, login, settings
+from app.web import wants_fragment
+
+log = structlog.get_logger(__name__)
+
+SENTENCES = {
+    400: "That request could not be read. Nothing was saved.",
+    403: "Your role does not open this page. An administrator can change that.",
+    404: "There is nothing at this address. It may have been moved or removed.",
+    405: "This address does not take that kind of request. Nothing was saved.",
+    413: "That file is too large. Nothing was saved.",
+    415: "That kind of file cannot be read here. Nothing was saved.",
+    429: "Too many tries in a short time. Wait a minute and try again.",
+    500: "Something went wrong on our side. Nothing was saved.",
+    503: "A part that this page needs cannot be reached just now. Nothing was saved; try again in a minute.",
+}
+
+
+def answer(status: int, sentence: str, *, reference: str | None = None) -> Response:
+    """The error as a page, as a toast for htmx, or as JSON where that is what was asked for."""
+    reference = reference or getattr(g, "request_id", "-")
+    if wants_fragment():
+        response = make_response(sentence, status)
+        response.headers["HX-Trigger"] = json.dumps(
+            {"toast": {"tone": "bad", "text": sentence, "reference": reference}}
+        )
+        response.headers["HX-Reswap"] = "none"
+        return response
+    if request.accept_mimetypes.best_match(["text/html", "application/json"]) == "application/json":
+        return make_response({"error": sentence, "reference": reference}, status)
+    return make_response(
+        render_template("errors/error.html", status=status, sentence=sentence, reference=reference), status
+    )
+
+
+def refuse(error: DomainError) -> Response:
+    db.session.rollback()
+    return answer(error.status, error.sentence)
+
+
+def refuse_http(error: HTTPException) -> Response:
+    status = error.code or 500
+    if isinstance(error, RequestEntityTooLarge):
+        return answer(
+            413, f"That file is larger than {settings().upload_limit_mb} MB, the limit here. Nothing was saved."
+        )
+    if status < 400 and error.response is not None:
+        return make_response(error.response)
+    if status in (301, 302, 303, 307, 308):
+        return make_response(error.get_response())
+    return answer(status, SENTENCES.get(status, error.description or SENTENCES[400]))
+
+
+def refuse_form(error: CSRFError) -> Response:
+    """A form older than the session: say so; the person signs in again and comes back to the page."""
+    del error
+    return answer(400, "This form has expired, perhaps because you signed in again. Reload the page and repeat it.")
+
+
+def too_many(error: RateLimitExceeded) -> Response:
+    del error
+    return answer(429, SENTENCES[429])
+
+
+def unreachable(error: OperationalError) -> Response:
+    """PostgreSQL is away. Nothing can have been saved."""
+    db.session.rollback()
+    log.error("database.unreachable", error=type(error.orig).__name__)
+    sentry_sdk.capture_exception(error)
+    return answer(503, SENTENCES[503])
+
+
+def fail(error: Exception) -> Response:
+    """A bug: report it once, tell the person it was us."""
+    db.session.rollback()
+    log.error("request.failed", error=type(error).__name__, exc_info=error)
+    sentry_sdk.capture_exception(error)
+    return answer(500, SENTENCES[500])
+
+
+def sign_in_first() -> Response:
+    """Not signed in, or no longer: to the sign-in page and back; 401 + HX-Redirect under htmx."""
+    back = request.full_path.rstrip("?") if request.method == "GET" and not wants_fragment() else None
+    if wants_fragment():
+        current = request.headers.get("HX-Current-URL", "")
+        path = "/" + current.split("/", 3)[3] if current.count("/") >= 3 else None
+        response = make_response("Sign in again to go on.", 401)
+        response.headers["HX-Redirect"] = url_for("auth.sign_in", next=path)
+        return response
+    if request.accept_mimetypes.best_match(["text/html", "application/json"]) == "application/json":
+        return make_response({"error": "Sign in first."}, 401)
+    if request.method != "GET":
+        flash("You were signed out before that was saved. Sign in, then do it again.", "bad")
+    return make_response(redirect(url_for("auth.sign_in", next=back), 303))
+
+
+def init_app(app: Flask) -> None:
+    login.unauthorized_handler(sign_in_first)
+    app.register_error_handler(DomainError, refuse)
+    app.register_error_handler(CSRFError, refuse_form)
+    app.register_error_handler(RateLimitExceeded, too_many)
+    app.register_error_handler(HTTPException, refuse_http)
+    app.register_error_handler(OperationalError, unreachable)
+    app.register_error_handler(Exception, fail)

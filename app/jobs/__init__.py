@@ -1,0 +1,1 @@
+"""What time starts: the clock, the queue, and one short file per stage."""

@@ -1,0 +1,148 @@
+"""The ground every test stands on: real PostgreSQL and Redis, one database per worker built by migrations.
+
+A test's writes are rolled back (one outer transaction; the app's commits become savepoints). A test marked
+`committed` really commits — for cursors, races and processes — and the tables are emptied after it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from flask_migrate import upgrade
+from sqlalchemy import text
+from sqlalchemy.orm import scoped_session, sessionmaker
+
+from app import create_app
+from app.config import Config
+from app.domain.models import Role, User
+from app.extensions import db as database
+from devstack.testing import create_database, drop_database, run_id, test_servers
+from tests import make as makers
+
+MIGRATIONS = Path(__file__).parent.parent / "migrations"
+
+
+def config_for(database_url: str, redis_url: str, files_dir: Path, **changes: object) -> Config:
+    """Settings as a test wants them: read from an environment, like everywhere."""
+    environ = {
+        "DATABASE_URL": database_url,
+        "REDIS_URL": redis_url,
+        "SECRET_KEY": "a secret for tests, long enough to be one",
+        "PUBLIC_URL": "http://porchlight.test",
+        "SMTP_URL": "smtp://127.0.0.1:9",
+        "MAIL_FROM": "Harbor & Vine Alerts <alerts@alerts.harborvine.example>",
+        "FILES_DIR": str(files_dir),
+        "SESSION_COOKIE_SECURE": "0",
+        "LOG_FORMAT": "console",
+        "LOG_LEVEL": "error",
+        "LOGIN_RATE_LIMIT": "10000 per minute",
+    }
+    return Config.from_env(environ | {name.upper(): str(value) for name, value in changes.items()})
+
+
+@pytest.fixture(scope="session")
+def database_url() -> Iterator[str]:
+    name = f"test_{run_id()}"
+    yield create_database(name)
+    drop_database(name)
+
+
+@pytest.fixture(scope="session")
+def app(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
+    """The app, its schema made by the migrations."""
+    os.environ["TZ"] = "UTC"
+    config = config_for(database_url, test_servers().redis_url, tmp_path_factory.mktemp("files"))
+    app = create_app(config)
+    app.config.update(TESTING=True, PROPAGATE_EXCEPTIONS=False, WTF_CSRF_ENABLED=False, SERVER_NAME="porchlight.test")
+    with app.app_context():
+        upgrade(directory=str(MIGRATIONS))
+    yield app
+    with app.app_context():
+        database.session.remove()
+        database.engine.dispose()
+
+
+def empty_tables() -> None:
+    """Take every row away, and set the watermark back to 'nothing seen'."""
+    names = ", ".join(f'"{table.name}"' for table in database.metadata.sorted_tables)
+    with database.engine.begin() as connection:
+        connection.execute(text(f"TRUNCATE {names} RESTART IDENTITY CASCADE"))
+        connection.execute(text("INSERT INTO match_cursor (name, snapshot) VALUES ('alerts', pg_current_snapshot())"))
+
+
+@pytest.fixture
+def db(app: Flask, request: pytest.FixtureRequest) -> Iterator[object]:
+    """The session, rolled back after the test; really committing when the test is marked `committed`."""
+    with app.app_context():
+        if request.node.get_closest_marker("committed"):
+            database.session.remove()
+            yield database
+            database.session.rollback()
+            database.session.remove()
+            empty_tables()
+            return
+        usual = database.session
+        connection = database.engine.connect()
+        outer = connection.begin()
+        database.session = scoped_session(
+            sessionmaker(bind=connection, join_transaction_mode="create_savepoint", expire_on_commit=False)
+        )
+        try:
+            yield database
+        finally:
+            database.session.remove()
+            outer.rollback()
+            connection.close()
+            database.session = usual
+
+
+@pytest.fixture
+def make(db: object) -> object:
+    """Makers of rows: make.office(), make.contact(email=…) …"""
+    del db
+    return makers
+
+
+@pytest.fixture
+def client(app: Flask, db: object) -> FlaskClient:
+    """A browser that nobody has signed in with."""
+    del db
+    return app.test_client()
+
+
+@pytest.fixture
+def sign_in(app: Flask, db: object) -> Callable[[User], FlaskClient]:
+    del db
+
+    def signed_in(user: User) -> FlaskClient:
+        client = app.test_client()
+        with client.session_transaction() as session:
+            session["_user_id"] = user.get_id()
+            session["_fresh"] = True
+        return client
+
+    return signed_in
+
+
+@pytest.fixture
+def office(make) -> object:
+    return make.office()
+
+
+def _cast(role: Role):
+    @pytest.fixture
+    def person(sign_in, make, office) -> FlaskClient:
+        return sign_in(make.user(office=office, role=role))
+
+    return person
+
+
+as_admin = _cast(Role.ADMIN)
+as_staff = _cast(Role.STAFF)
+as_agent = _cast(Role.AGENT)
+as_viewer = _cast(Role.VIEWER)
