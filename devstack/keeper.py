@@ -56,11 +56,7 @@ def keep(directory: Path, kinds: list[str], *, durable: bool) -> None:
     state = {
         "keeper": me.as_json() if me else None,
         "urls": {kind: server.url for kind, server in servers.items()},
-        "servers": {
-            kind: identity.as_json()
-            for kind, server in servers.items()
-            if (identity := server.identity())
-        },
+        "servers": {kind: identity.as_json() for kind, server in servers.items() if (identity := server.identity())},
         "users": 0,
     }
     write_state(directory, state)

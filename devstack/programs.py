@@ -80,9 +80,7 @@ def _start_time(pid: int) -> str:
         except OSError:
             return ""
         return "" if fields[0] in "ZX" else fields[19]
-    listed = subprocess.run(
-        ["ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False
-    )
+    listed = subprocess.run(["ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False)
     return listed.stdout.strip()
 
 
@@ -136,7 +134,7 @@ def start(
         user=user,
         group=group,
         extra_groups=[] if account else None,
-        preexec_fn=_bind_to_parent(death_signal),
+        preexec_fn=_bind_to_parent(death_signal),  # noqa: PLW1509  one call into the C library
     )
     if given is not None and child.stdin is not None:
         with contextlib.suppress(BrokenPipeError):  # its log says why it ended

@@ -47,7 +47,7 @@ class Servers:
 _asked: dict[tuple[int, bool], Servers] = {}
 
 
-def test_servers(*, durable: bool = False) -> Servers:
+def test_servers(*, durable: bool = False) -> Servers:  # noqa: PT028  not a test
     """Returns running PostgreSQL and Redis servers. Idempotent.
 
     `durable=True` gives a second pair with every safety on (fsync, Redis' append-only
@@ -99,7 +99,8 @@ def _find(*, durable: bool) -> Servers:
     redis_url = os.environ.get("TEST_REDIS_URL", "")
     wanted = {"postgres": not database_url, "redis": not redis_url}
     kinds = tuple(kind for kind, needed in wanted.items() if needed)
-    state = _join(kinds, durable=durable) if kinds else {"urls": {}, "servers": {}, "user": 0}
+    nothing: dict[str, Any] = {"urls": {}, "servers": {}, "user": 0}
+    state = _join(kinds, durable=durable) if kinds else nothing
     if database_url:
         parts = urlsplit(database_url)
         database_url = parts._replace(scheme="postgresql+psycopg").geturl()
@@ -145,9 +146,9 @@ def _join(kinds: tuple[str, ...], *, durable: bool) -> dict[str, Any]:
 
 
 def _start_keeper(directory: Path, kinds: tuple[str, ...], *, durable: bool) -> dict[str, Any]:
+    options = ["--durable"] if durable else []
     started = subprocess.run(
-        [sys.executable, "-m", "devstack.keeper", *(["--durable"] if durable else [])]
-        + [str(directory), *kinds],
+        [sys.executable, "-m", "devstack.keeper", *options, str(directory), *kinds],
         cwd=places.ROOT,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,

@@ -52,7 +52,7 @@ class Server(ABC):
     def is_ready(self) -> bool:
         """True when it answers questions."""
 
-    def prepare(self) -> None:
+    def prepare(self) -> None:  # noqa: B027  most need nothing
         """Does what a new server needs once, after it is ready. Idempotent."""
 
     def wait(self, seconds: float = 30) -> None:
@@ -126,8 +126,7 @@ class Server(ABC):
 
     def _unavailable(self, reason: str) -> DevstackError:
         return DevstackError(
-            f"No {self.label} can be started here ({reason}). "
-            f"Start one yourself and set {self.variable}."
+            f"No {self.label} can be started here ({reason}). Start one yourself and set {self.variable}."
         )
 
     def _log_tail(self) -> str:

@@ -9,16 +9,14 @@ from __future__ import annotations
 import os
 import shutil
 from contextlib import closing
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pymongo
 from pymongo.errors import OperationFailure, PyMongoError
 
 from devstack import ports
 from devstack.servers.base import Server
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 _SET = "rs0"
 
@@ -34,10 +32,16 @@ class Mongo(Server):
     def start(self) -> None:
         program = self._executable()
         self.directory.mkdir(parents=True, exist_ok=True)
-        command = [program, "--dbpath", self.directory, "--port", str(self.port)]
-        command += ["--bind_ip", ports.HOST, "--nounixsocket", "--replSet", _SET]
-        command += ["--wiredTigerCacheSizeGB", "0.25", "--setParameter"]
-        self._spawn([*command, "diagnosticDataCollectionEnabled=false"])
+        settings: dict[str, str | Path] = {
+            "--dbpath": self.directory,
+            "--port": str(self.port),
+            "--bind_ip": ports.HOST,
+            "--replSet": _SET,
+            "--wiredTigerCacheSizeGB": "0.25",
+            "--setParameter": "diagnosticDataCollectionEnabled=false",
+        }
+        pairs = [part for pair in settings.items() for part in pair]
+        self._spawn([program, "--nounixsocket", *pairs])
 
     def is_ready(self) -> bool:
         """True when it is the primary of its set, which it is made at first."""
@@ -65,9 +69,7 @@ class Mongo(Server):
             client.admin.command("replSetReconfig", config, force=True)
 
     def _client(self) -> pymongo.MongoClient[Any]:
-        return pymongo.MongoClient(
-            ports.HOST, self.port, directConnection=True, serverSelectionTimeoutMS=500
-        )
+        return pymongo.MongoClient(ports.HOST, self.port, directConnection=True, serverSelectionTimeoutMS=500)
 
     def _executable(self) -> Path:
         """The wheel's mongod. It comes without the right to be executed."""

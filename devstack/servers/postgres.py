@@ -230,9 +230,7 @@ def create_database(url: str, name: str, *, template: str | None = None) -> None
             if template:
                 # The file copy is several times quicker than the default for small databases
                 # when fsync is off, and no slower when it is on.
-                statement += sql.SQL(" TEMPLATE {} STRATEGY FILE_COPY").format(
-                    sql.Identifier(template)
-                )
+                statement += sql.SQL(" TEMPLATE {} STRATEGY FILE_COPY").format(sql.Identifier(template))
             connection.execute(statement)
 
 
@@ -246,9 +244,7 @@ def drop_database(url: str, name: str) -> None:
 def _maintenance(url: str) -> psycopg.Connection[Any]:
     """Connects to the database every server has, where others are created and dropped."""
     try:
-        return psycopg.connect(
-            url.replace("+psycopg", "", 1), dbname="postgres", autocommit=True, connect_timeout=10
-        )
+        return psycopg.connect(url.replace("+psycopg", "", 1), dbname="postgres", autocommit=True, connect_timeout=10)
     except psycopg.OperationalError as error:
         message = f"PostgreSQL does not let us in: {error}"
         raise DevstackError(message) from error
