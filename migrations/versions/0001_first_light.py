@@ -57,6 +57,7 @@ def upgrade() -> None:
         sa.Column("grace_seconds", sa.Integer(), nullable=False),
         sa.Column("enabled", sa.Boolean(), server_default="true", nullable=False),
         sa.Column("paused_reason", sa.Text(), nullable=True),
+        sa.Column("due_from", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("last_due_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("next_due_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("updated_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
@@ -480,6 +481,24 @@ def upgrade() -> None:
         "job_run_lock_key", "job_run", ["lock_key"], unique=True, postgresql_where=sa.text("state = 'running'")
     )
     op.create_index("job_run_schedule_due_key", "job_run", ["schedule_name", "due_at"], unique=True)
+    op.create_table(
+        "job_attempt",
+        sa.Column("run_id", sa.BigInteger(), nullable=False),
+        sa.Column("attempt", sa.SmallInteger(), autoincrement=False, nullable=False),
+        sa.Column("worker", sa.Text(), nullable=False),
+        sa.Column("started_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("outcome", sa.Text(), nullable=True),
+        sa.Column("error_class", sa.Text(), nullable=True),
+        sa.Column("error", sa.Text(), nullable=True),
+        sa.Column("rss_peak_kb", sa.Integer(), nullable=True),
+        sa.CheckConstraint(
+            "(finished_at IS NULL) = (outcome IS NULL)", name=op.f("job_attempt_finished_outcome_check")
+        ),
+        sa.CheckConstraint("outcome IN ('ok', 'error', 'timeout', 'lost')", name=op.f("job_attempt_outcome_check")),
+        sa.ForeignKeyConstraint(["run_id"], ["job_run.id"], name=op.f("job_attempt_run_id_fkey"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("run_id", "attempt", name=op.f("job_attempt_pkey")),
+    )
     op.create_table(
         "saved_search",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
@@ -976,6 +995,7 @@ def downgrade() -> None:
     op.drop_index(op.f("saved_search_member_id_idx"), table_name="saved_search")
     op.drop_index("saved_search_contact_idx", table_name="saved_search")
     op.drop_table("saved_search")
+    op.drop_table("job_attempt")
     op.drop_index("job_run_schedule_due_key", table_name="job_run")
     op.drop_index("job_run_lock_key", table_name="job_run", postgresql_where=sa.text("state = 'running'"))
     op.drop_index("job_run_lease_idx", table_name="job_run", postgresql_where=sa.text("state = 'running'"))

@@ -5,7 +5,15 @@ from app.domain.models.area import AreaKind, AreaName
 from app.domain.models.contact import Contact
 from app.domain.models.digest import KIND_BITS, AlertKind, BuyerListing, Digest, DigestItem, DigestState, ItemOutcome
 from app.domain.models.import_batch import ImportBatch, ImportOutcome, ImportRow, ImportState
-from app.domain.models.job_run import JobRun, JobSchedule, ProcessHeartbeat, RunState, Trigger
+from app.domain.models.job_run import (
+    AttemptOutcome,
+    JobAttempt,
+    JobRun,
+    JobSchedule,
+    ProcessHeartbeat,
+    RunState,
+    Trigger,
+)
 from app.domain.models.listing import Listing, ListingEvent
 from app.domain.models.match import AlertMatch, MatchBatch, MatchCursor
 from app.domain.models.member import Member
@@ -22,6 +30,7 @@ __all__ = [
     "AlertSubscription",
     "AreaKind",
     "AreaName",
+    "AttemptOutcome",
     "BuyerListing",
     "Contact",
     "Digest",
@@ -33,6 +42,7 @@ __all__ = [
     "ImportRow",
     "ImportState",
     "ItemOutcome",
+    "JobAttempt",
     "JobRun",
     "JobSchedule",
     "Listing",

@@ -56,6 +56,8 @@ class JobSchedule(Model):
     """A due time this long past without a finished run is overdue, whatever the reason."""
     enabled: Mapped[bool] = mapped_column(Boolean, server_default="true")
     paused_reason: Mapped[str | None] = mapped_column(Text)
+    due_from: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+    """Due times before this are not owed: the line was new, changed or paused then."""
     last_due_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     next_due_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     updated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
@@ -113,6 +115,34 @@ class JobRun(Model):
     progress: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
     error_class: Mapped[str | None] = mapped_column(Text)
     error: Mapped[str | None] = mapped_column(Text)
+
+
+class AttemptOutcome(StrEnum):
+    OK = "ok"
+    ERROR = "error"
+    TIMEOUT = "timeout"
+    LOST = "lost"
+    """Its worker fell silent, or was killed."""
+
+
+class JobAttempt(Model):
+    """One try at a run. Written before the work begins, so that a job that kills its worker cannot loop for ever."""
+
+    __tablename__ = "job_attempt"
+    __table_args__ = (
+        one_of("outcome", AttemptOutcome),
+        CheckConstraint("(finished_at IS NULL) = (outcome IS NULL)", name="finished_outcome"),
+    )
+
+    run_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("job_run.id", ondelete="CASCADE"), primary_key=True)
+    attempt: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
+    worker: Mapped[str] = mapped_column(Text)
+    started_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    finished_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    outcome: Mapped[str | None] = mapped_column(Text)
+    error_class: Mapped[str | None] = mapped_column(Text)
+    error: Mapped[str | None] = mapped_column(Text)
+    rss_peak_kb: Mapped[int | None] = mapped_column(Integer)
 
 
 class ProcessHeartbeat(Model):
