@@ -16,3 +16,10 @@ def var() -> Path:
 def test_var() -> Path:
     """Returns the folder of the test servers. `DEVSTACK_TEST_DIR` names another."""
     return Path(os.environ.get("DEVSTACK_TEST_DIR") or ROOT / "var" / "test").resolve()
+
+
+def log(name: str) -> Path:
+    """Returns the file that keeps what a program writes. Its folder exists."""
+    folder = var() / "log"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder / f"{name}.log"

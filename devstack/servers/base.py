@@ -31,12 +31,14 @@ class Server(ABC):
     stop_signals: ClassVar[tuple[int, ...]] = (signal.SIGTERM,)
     drop_signals: ClassVar[tuple[int, ...]] = ()
 
-    def __init__(self, directory: Path, *, port: int, password: str, durable: bool = True) -> None:
+    def __init__(
+        self, directory: Path, *, port: int, password: str, durable: bool = True, log: Path | None = None
+    ) -> None:
         self.directory = directory
         self.port = port
         self.password = password
         self.durable = durable
-        self.log = directory.with_name(f"{directory.name}.log")
+        self.log = log or directory.with_name(f"{directory.name}.log")
         self.child: subprocess.Popen[bytes] | None = None
 
     @property
@@ -76,6 +78,11 @@ class Server(ABC):
     def stop(self) -> None:
         """Ends it in good order; its files stay. Harmless when it does not run."""
         self._end(*self.stop_signals)
+
+    def begin_stop(self) -> None:
+        """Asks it to end, so that several can do so at once; `stop` waits for it."""
+        if self.child is not None and self.child.poll() is None:
+            self.child.send_signal(self.stop_signals[0])
 
     def drop(self) -> None:
         """Ends it at once, without care for its files."""
