@@ -3,9 +3,23 @@
 from __future__ import annotations
 
 import itertools
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from app.domain.models import Contact, Member, Office, Role, User
+from app.domain.models import (
+    AlertSubscription,
+    AreaName,
+    Contact,
+    Member,
+    MessageEvent,
+    Office,
+    OutboundMessage,
+    Role,
+    SavedSearch,
+    SavedSearchVersion,
+    Suppression,
+    User,
+)
 from app.extensions import db
 
 _numbers = itertools.count(1)
@@ -83,3 +97,88 @@ def contact(office: Office, **values: Any) -> Contact:
             | values
         )
     )
+
+
+def area(office: Office, name: str, kind: str = "city", **values: Any) -> AreaName:
+    return _add(
+        AreaName(**{"office_id": office.id, "kind": kind, "name": name, "name_normal": name.casefold()} | values)
+    )
+
+
+def saved_search(contact: Contact, **values: Any) -> SavedSearch:
+    """A row only, with its first version: app.domain.searches.saved makes one that alerts can find."""
+    n = next(_numbers)
+    search = _add(
+        SavedSearch(
+            **{
+                "office_id": contact.office_id,
+                "contact_id": contact.id,
+                "saved_search_key": f"search-{n}",
+                "saved_search_name": f"Family home {n}",
+                "criteria": {"city": ["Port Ellery"], "list_price": {"le": 525000}},
+                "search_query_human_readable": "Homes in Port Ellery up to $525,000",
+            }
+            | values
+        )
+    )
+    _add(SavedSearchVersion(saved_search_id=search.id, version=search.version, criteria=search.criteria))
+    return search
+
+
+def subscription(search: SavedSearch, **values: Any) -> AlertSubscription:
+    n = next(_numbers)
+    return _add(
+        AlertSubscription(
+            **{
+                "office_id": search.office_id,
+                "prospecting_key": f"prospecting-{n}",
+                "saved_search_id": search.id,
+                "contact_id": search.contact_id,
+                "token": f"token-{n}",
+            }
+            | values
+        )
+    )
+
+
+def message(contact: Contact, **values: Any) -> OutboundMessage:
+    """A mail; state="sent" brings its sent_at."""
+    n = next(_numbers)
+    made = datetime.now(UTC)
+    row = {
+        "office_id": contact.office_id,
+        "contact_id": contact.id,
+        "stream": "alerts",
+        "dedupe_key": f"message-{n}",
+        "message_id": f"<message-{n}@alerts.harborvine.example>",
+        "recipient": contact.email,
+        "subject": f"{n} homes for {contact.first_name}",
+        "expires_at": made + timedelta(days=1),
+    } | values
+    if row.get("state") == "sent":
+        row.setdefault("sent_at", made)
+    return _add(OutboundMessage(**row))
+
+
+def message_event(message: OutboundMessage, event_type: str, **values: Any) -> MessageEvent:
+    n = next(_numbers)
+    return _add(
+        MessageEvent(
+            **{
+                "outbound_message_id": message.id,
+                "source": "smtp",
+                "event_id": f"event-{n}",
+                "event_type": event_type,
+                "occurred_at": datetime.now(UTC),
+            }
+            | values
+        )
+    )
+
+
+def suppression(office: Office, recipient: str, **values: Any) -> Suppression:
+    """All alerts to an address, unless another scope is named."""
+    row = {"office_id": office.id, "recipient": recipient, "scope": "stream", "reason": "unsubscribed"} | values
+    if row["scope"] == "stream":
+        row.setdefault("stream", "alerts")
+    return _add(Suppression(**row))

@@ -1,0 +1,172 @@
+"""Writing in the office's book of people. Who is mailed, and what, is decided elsewhere."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import UTC, datetime
+from typing import Any
+from zoneinfo import available_timezones
+
+from sqlalchemy import update
+from sqlalchemy.exc import IntegrityError
+
+from app.domain.contacts import queries
+from app.domain.contacts.address import normal_email, normal_phone
+from app.domain.errors import Conflict, Invalid
+from app.domain.models import Contact
+from app.domain.models.lookups import ContactStatus
+from app.extensions import db
+
+FIELDS = (
+    "first_name",
+    "last_name",
+    "email",
+    "mobile_phone",
+    "time_zone",
+    "owner_member_id",
+    "lead_source",
+    "notes",
+    "contact_status",
+)
+LONGEST = {"first_name": 80, "last_name": 80, "lead_source": 150, "notes": 8000, "email": 254, "mobile_phone": 40}
+"""Characters."""
+
+
+class Faulty(Invalid):
+    """Some fields cannot be used: every one of them with its sentence, so that one look mends them all."""
+
+    def __init__(self, faults: dict[str, str]) -> None:
+        field, sentence = next(iter(faults.items()))
+        super().__init__(sentence, field=field)
+        self.faults = faults
+
+
+class AddressTaken(Conflict):
+    """Another contact of the office has this address: one person, one row (PA-08 counts on it)."""
+
+    status = 422
+
+    def __init__(self, contact_id: int, full_name: str) -> None:
+        super().__init__(f"{full_name} already has this address.", field="email")
+        self.contact_id = contact_id
+        self.full_name = full_name
+
+
+class ChangedMeanwhile(Conflict):
+    """Somebody saved this contact after the form was opened; `theirs` is what is stored now."""
+
+    def __init__(self, theirs: Contact) -> None:
+        super().__init__(f"{theirs.full_name} was changed while you were typing. Nothing of yours was saved.")
+        self.theirs = theirs
+
+
+def create(office_id: int, values: dict[str, Any], *, now: datetime | None = None) -> Contact:
+    """Write a new person down. Raises Faulty with the fields to mend, AddressTaken with who has the address."""
+    now = now or datetime.now(UTC)
+    checked = _check(office_id, values)
+    checked.setdefault("contact_status", ContactStatus.ACTIVE)
+    contact = Contact(
+        office_id=office_id,
+        contact_key=f"contact-{secrets.token_hex(8)}",
+        full_name=_full_name(checked),
+        original_entry_timestamp=now,
+        modification_timestamp=now,
+        **checked,
+    )
+    try:
+        with db.session.begin_nested():
+            db.session.add(contact)
+    except IntegrityError:
+        raise _taken(office_id, checked["email"]) from None
+    return contact
+
+
+def edit(
+    contact_id: int,
+    values: dict[str, Any],
+    *,
+    office_id: int,
+    seen: datetime | None = None,
+    now: datetime | None = None,
+) -> Contact:
+    """Replace what is known of a person. `seen` is the modification_timestamp the form was made from.
+
+    Raises NotFound, Faulty, AddressTaken, and ChangedMeanwhile when the row is newer than `seen`: nothing is
+    overwritten unseen.
+    """
+    now = now or datetime.now(UTC)
+    contact = queries.contact(office_id, contact_id)
+    checked = _check(office_id, values)
+    taken = queries.holder_of(office_id, checked["email"]) if checked["email"] else None
+    if taken is not None and taken.id != contact_id:
+        raise AddressTaken(taken.id, taken.full_name)
+    condition = [Contact.id == contact_id, Contact.office_id == office_id]
+    if seen is not None:
+        condition.append(Contact.modification_timestamp == seen)
+    statement = (
+        update(Contact)
+        .where(*condition)
+        .values(**checked, full_name=_full_name(checked), modification_timestamp=now)
+        .returning(Contact.id)
+    )
+    try:
+        with db.session.begin_nested():
+            won = db.session.execute(statement).scalar_one_or_none()
+    except IntegrityError:
+        raise _taken(office_id, checked["email"]) from None
+    db.session.refresh(contact)
+    if won is None:
+        raise ChangedMeanwhile(contact)
+    return contact
+
+
+def _full_name(values: dict[str, Any]) -> str:
+    return f"{values['first_name']} {values['last_name']}".strip()
+
+
+def _check(office_id: int, values: dict[str, Any]) -> dict[str, Any]:
+    """Every field in its stored form. Raises Faulty naming all that cannot be used."""
+    unknown = set(values) - set(FIELDS)
+    if unknown:
+        raise Invalid(f"A contact has no {', '.join(sorted(unknown))}.")
+    faults: dict[str, str] = {}
+    checked: dict[str, Any] = {}
+    for name in ("first_name", "last_name", "lead_source", "email", "mobile_phone", "time_zone"):
+        checked[name] = " ".join(_plain(values.get(name)).split())
+    checked["notes"] = _plain(values.get("notes"), lines=True).strip()
+    for name, longest in LONGEST.items():
+        if len(checked[name]) > longest:
+            faults[name] = f"At most {longest:,} characters fit here; this has {len(checked[name]):,}."
+    if not checked["first_name"] and not checked["last_name"]:
+        faults["first_name"] = "Write a first or a last name."
+    for name, normal in (("email", normal_email), ("mobile_phone", normal_phone)):
+        try:
+            checked[name] = normal(checked[name])
+        except Invalid as wrong:
+            faults.setdefault(name, wrong.sentence)
+    if checked["time_zone"] and checked["time_zone"] not in available_timezones():
+        faults["time_zone"] = "No time zone has this name. Choose one such as America/New_York."
+    checked["owner_member_id"] = values.get("owner_member_id") or None
+    if checked["owner_member_id"] and not queries.is_member(office_id, checked["owner_member_id"]):
+        faults["owner_member_id"] = "This agent does not work here. Choose another."
+    if values.get("contact_status"):
+        checked["contact_status"] = str(values["contact_status"])
+        if checked["contact_status"] not in set(ContactStatus):
+            faults["contact_status"] = "Choose one of the states offered."
+    if faults:
+        raise Faulty(faults)
+    return checked
+
+
+def _plain(value: object, *, lines: bool = False) -> str:
+    """Text without the control characters that PostgreSQL or a mail header would choke on."""
+    kept = "\n\t" if lines else "\t"
+    return "".join(c for c in str(value or "").replace("\r\n", "\n") if c in kept or c >= " ")
+
+
+def _taken(office_id: int, email: str) -> AddressTaken:
+    """Two forms were saved at once: the unique index decided, and this names the winner."""
+    holder = queries.holder_of(office_id, email)
+    if holder is None:
+        raise RuntimeError("a contact could not be written, and not for its address")
+    return AddressTaken(holder.id, holder.full_name)
