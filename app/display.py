@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from flask import Flask, has_request_context
@@ -87,7 +87,7 @@ def ago_words(moment: datetime | None, now: datetime | None = None) -> str:
 def ago(moment: datetime | None) -> Markup:
     """A <time> element: relative words, the exact time as its title."""
     if moment is None:
-        return Markup(DASH)
+        return Markup(DASH)  # noqa: S704
     return Markup('<time datetime="{}" title="{}">{}</time>').format(
         moment.astimezone(UTC).isoformat(timespec="seconds"), exact_time(moment), ago_words(moment)
     )
@@ -120,7 +120,71 @@ def plural(count: int, one: str, many: str | None = None) -> str:
     return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
+def initials(name: str) -> str:
+    """Ruth Calloway → RC."""
+    words = name.split()
+    return "".join(word[0] for word in (words[:1] + words[-1:] if len(words) > 1 else words)).upper()
+
+
+class Tone(NamedTuple):
+    """How a state looks: good, bad, wait, info or idle; hollow when it is not finished; and its word."""
+
+    tone: str
+    hollow: bool
+    label: str
+
+
+TONES: dict[str, Tone] = {
+    # A listing's StandardStatus
+    "Active": Tone("good", False, "Active"),
+    "Active Under Contract": Tone("good", True, "Active Under Contract"),
+    "Coming Soon": Tone("info", True, "Coming Soon"),
+    "Pending": Tone("idle", False, "Pending"),
+    "Hold": Tone("idle", True, "Hold"),
+    "Incomplete": Tone("idle", True, "Incomplete"),
+    "Withdrawn": Tone("idle", True, "Withdrawn"),
+    "Canceled": Tone("idle", False, "Canceled"),
+    "Expired": Tone("idle", False, "Expired"),
+    "Closed": Tone("info", False, "Closed"),
+    "Delete": Tone("bad", False, "Deleted"),
+    # A message's state
+    "queued": Tone("info", True, "Queued"),
+    "sending": Tone("info", True, "Sending"),
+    "sent": Tone("good", False, "Sent"),
+    "suppressed": Tone("idle", False, "Suppressed"),
+    "dropped": Tone("idle", False, "Dropped"),
+    "expired": Tone("idle", False, "Expired"),
+    "unknown": Tone("wait", False, "Unknown"),
+    # A run's state
+    "pending": Tone("idle", True, "Pending"),
+    "running": Tone("info", True, "Running"),
+    "succeeded": Tone("good", False, "Succeeded"),
+    "failed": Tone("bad", False, "Failed"),
+    "missed": Tone("bad", True, "Missed"),
+    "skipped": Tone("idle", False, "Skipped"),
+    "cancelled": Tone("idle", False, "Cancelled"),
+    # An import's state and what became of a row
+    "mapping": Tone("wait", False, "Needs mapping"),
+    "finished": Tone("good", False, "Finished"),
+    "created": Tone("good", False, "Created"),
+    "updated": Tone("info", False, "Updated"),
+    "unchanged": Tone("idle", False, "Unchanged"),
+    "rejected": Tone("bad", False, "Rejected"),
+    # A digest and its items
+    "built": Tone("good", False, "Built"),
+    "empty": Tone("idle", True, "Nothing left to say"),
+    "shown": Tone("good", False, "Shown"),
+    "merged": Tone("info", False, "Merged"),
+}
+
+
+def tone_of(word: str) -> Tone:
+    """How a known state looks; an unknown word is idle and speaks for itself."""
+    return TONES.get(str(word), Tone("idle", False, str(word)))
+
+
 FILTERS: dict[str, Any] = {
+    "initials": initials,
     "money": money,
     "number": number,
     "ago": ago,
@@ -134,3 +198,4 @@ FILTERS: dict[str, Any] = {
 
 def init_app(app: Flask) -> None:
     app.jinja_env.filters.update(FILTERS)
+    app.jinja_env.globals["tone_of"] = tone_of

@@ -19,6 +19,21 @@ from app.web import wants_fragment
 
 log = structlog.get_logger(__name__)
 
+TITLES = {
+    400: "That could not be read",
+    401: "Sign in first",
+    403: "Not for your role",
+    404: "Nothing here",
+    405: "Not possible here",
+    409: "Somebody was quicker",
+    413: "Too large",
+    415: "Not that kind of file",
+    422: "That cannot be used",
+    429: "Too many tries",
+    500: "Something went wrong",
+    503: "Not reachable just now",
+}
+
 SENTENCES = {
     400: "That request could not be read. Nothing was saved.",
     403: "Your role does not open this page. An administrator can change that.",
@@ -45,7 +60,14 @@ def answer(status: int, sentence: str, *, reference: str | None = None) -> Respo
     if request.accept_mimetypes.best_match(["text/html", "application/json"]) == "application/json":
         return make_response({"error": sentence, "reference": reference}, status)
     return make_response(
-        render_template("errors/error.html", status=status, sentence=sentence, reference=reference), status
+        render_template(
+            "errors/error.html",
+            title=TITLES.get(status, TITLES[400]),
+            sentence=sentence,
+            reference=reference,
+            again=request.full_path.rstrip("?") if request.method == "GET" and status in (429, 500, 503) else None,
+        ),
+        status,
     )
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any, TypeVar
+from urllib.parse import urlencode
 
 import structlog
-from flask import Flask, Response, g, has_request_context, make_response, redirect, render_template, request, url_for
+from flask import Flask, Response, current_app, g, make_response, redirect, render_template, request, url_for
 from flask_login import current_user
 from jinja2 import StrictUndefined
 from jinja2_fragments.flask import render_block
@@ -17,8 +20,14 @@ from app.domain.errors import Forbidden
 from app.domain.models import Role
 from app.extensions import login
 
-BLUEPRINTS: tuple[str, ...] = ()
+BLUEPRINTS: tuple[str, ...] = (
+    "auth",
+    "home",
+)
 """Folders below app/blueprints; each has `bp`."""
+
+COMPONENTS = ("words", "fields", "tables", "charts")
+"""The files of templates/components that `ui` looks in."""
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -69,8 +78,6 @@ def check_access() -> Any:
 
 
 def _view_of(endpoint: str) -> Callable[..., Any]:
-    from flask import current_app
-
     return current_app.view_functions[endpoint]
 
 
@@ -129,30 +136,103 @@ def send_headers(response: Response) -> Response:
     headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
     if request.is_secure:
         headers.setdefault("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
-    if request.endpoint not in ("static", "vendor.file"):
+    if request.endpoint not in ("static", "vendor.file", "vendor.asset"):
         headers.setdefault("Cache-Control", "no-store")
         response.vary.add("HX-Request")
     headers["X-Request-Id"] = getattr(g, "request_id", "-")
     return response
 
 
-def template_globals() -> dict[str, Any]:
-    if not has_request_context():
-        return {"may": lambda *_: False, "Role": Role}
-    return {
-        "may": may,
-        "Role": Role,
-        "theme": request.cookies.get("theme") if request.cookies.get("theme") in ("light", "dark") else None,
-        "density": "comfortable" if request.cookies.get("density") == "comfortable" else "dense",
+class Components:
+    """Every macro of templates/components under one name, `ui`, so that a fragment needs no imports of its own (a block
+    rendered alone never runs the import lines above it)."""
+
+    def __init__(self, app: Flask) -> None:
+        self.app = app
+
+    def __getattr__(self, name: str) -> Any:
+        for part in COMPONENTS:
+            macro = getattr(self.app.jinja_env.get_template(f"components/{part}.html").module, name, None)
+            if macro is not None:
+                return macro
+        raise AttributeError(f"no component is called {name}")
+
+
+def with_args(**changes: Any) -> str:
+    """This page's address with some of its query changed; None takes one away. For sort heads, pages and filters."""
+    kept = {name: values for name, values in request.args.to_dict(flat=False).items() if name not in changes}
+    query = urlencode(kept | {name: value for name, value in changes.items() if value is not None}, doseq=True)
+    return f"{request.path}?{query}" if query else request.path
+
+
+def theme() -> str | None:
+    """light or dark when the reader chose one; None follows the system."""
+    chosen = request.cookies.get("theme")
+    return chosen if chosen in ("light", "dark") else None
+
+
+def density() -> str:
+    return "comfortable" if request.cookies.get("density") == "comfortable" else "dense"
+
+
+def local_now() -> datetime:
+    """This moment on the wall of the reader's office."""
+    return datetime.now(display.zone_of_reader())
+
+
+def house_verdict() -> Any:
+    """Whether everything works, for the foot of the rail: has tone, sentence, checked_at and url. None until the
+    operations screen registers its function as app.extensions["verdict"]."""
+    judge = current_app.extensions.get("verdict")
+    if judge is None:
+        return None
+    if "verdict" not in g:
+        g.verdict = judge()
+    return g.verdict
+
+
+HTMX_CONFIG = json.dumps(
+    {
+        "allowEval": False,
+        "includeIndicatorStyles": False,
+        "includeIndicatorCSS": False,
+        "historyCacheSize": 0,
+        "refreshOnHistoryMiss": True,
+        "disableInheritance": True,
+        "responseHandling": [
+            {"code": "204", "swap": False},
+            {"code": "[23]..", "swap": True},
+            {"code": "409", "swap": True},
+            {"code": "422", "swap": True},
+            {"code": "[45]..", "swap": False, "error": True},
+        ],
+        "noSwap": [204, 304, "5xx", "400", "403", "404"],
     }
+)
+"""One setting for htmx 2 and 4; each ignores the other's names."""
 
 
 def init_app(app: Flask) -> None:
+    from app import drawing, navigation
+
     app.jinja_env.undefined = StrictUndefined
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True
     display.init_app(app)
-    app.context_processor(template_globals)
+    app.jinja_env.globals.update(
+        ui=Components(app),
+        may=may,
+        Role=Role,
+        theme=theme,
+        density=density,
+        with_args=with_args,
+        local_now=local_now,
+        house_verdict=house_verdict,
+        htmx_config=HTMX_CONFIG,
+        navigation=navigation.navigation,
+        find_url=navigation.find_url,
+        **drawing.GLOBALS,
+    )
     app.before_request(begin_request)
     app.before_request(check_access)
     app.after_request(send_headers)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from flask import Flask
+from flask import Flask, g, has_app_context
 from flask.testing import FlaskClient
 from flask_migrate import upgrade
 from sqlalchemy import text
@@ -52,12 +52,23 @@ def database_url() -> Iterator[str]:
     drop_database(name)
 
 
+class Browser(FlaskClient):
+    """Each request starts with an empty `g`, as in real life: the test's own app context would keep the person who
+    asked first signed in for the next."""
+
+    def open(self, *args: object, **kwargs: object):
+        for name in list(g) if has_app_context() else ():
+            g.pop(name)
+        return super().open(*args, **kwargs)
+
+
 @pytest.fixture(scope="session")
 def app(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
     """The app, its schema made by the migrations."""
     os.environ["TZ"] = "UTC"
     config = config_for(database_url, test_servers().redis_url, tmp_path_factory.mktemp("files"))
     app = create_app(config)
+    app.test_client_class = Browser
     app.config.update(TESTING=True, PROPAGATE_EXCEPTIONS=False, WTF_CSRF_ENABLED=False, SERVER_NAME="porchlight.test")
     with app.app_context():
         upgrade(directory=str(MIGRATIONS))

@@ -1,0 +1,39 @@
+"""Today: what happened, what needs a person, and what comes next."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, make_response, redirect, request, url_for
+
+from app.extensions import settings
+from app.web import ADMINS, EVERYONE, access, page, safe_next
+
+bp = Blueprint("home", __name__)
+
+CHOICES = {"theme": ("light", "dark", "system"), "density": ("dense", "comfortable")}
+A_YEAR = 365 * 24 * 3600
+
+
+@bp.get("/")
+@access(*EVERYONE)
+def today() -> Response:
+    return page("home/today.html")
+
+
+@bp.post("/preferences")
+@access(*EVERYONE)
+def prefer() -> Response:
+    """Keep how a reader wants to see things, in cookies: the server draws the page so, without a flash."""
+    response = make_response(redirect(safe_next(request.form.get("next")) or url_for("home.today"), 303))
+    for name, values in CHOICES.items():
+        if (chosen := request.form.get(name)) in values:
+            response.set_cookie(
+                name, chosen, max_age=A_YEAR, samesite="Lax", secure=settings().session_cookie_secure, httponly=True
+            )
+    return response
+
+
+@bp.get("/styleguide")
+@access(*ADMINS)
+def styleguide() -> Response:
+    """Every piece the screens are made of, in each of its states."""
+    return page("home/styleguide.html")

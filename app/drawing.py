@@ -1,0 +1,112 @@
+"""The geometry of charts: numbers in, coordinates out. Pure; the macros in templates/components/charts.html draw."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+Number = float | int
+WIDTH, HEIGHT, LEFT, TOP, BOTTOM = 640, 176, 44, 12, 20
+LABELS = 7
+"""At most so many labels below a chart, the newest always among them."""
+
+
+@dataclass(frozen=True)
+class Spark:
+    path: str
+    last: str
+
+
+def draw_spark(points: Sequence[Number]) -> Spark:
+    """A line in a box of 120 × 28, lowest point at the bottom; a flat row of numbers is a flat line in the middle."""
+    values = [float(point or 0) for point in points] or [0.0]
+    low, high = min(values), max(values)
+    step = 116 / max(len(values) - 1, 1)
+    span = high - low
+    spots = [(1 + index * step, 24 - 20 * (value - low) / span if span else 14.0) for index, value in enumerate(values)]
+    return Spark("M" + " ".join(f"{x:.1f} {y:.1f}" for x, y in spots), f"M{spots[-1][0]:.1f} {spots[-1][1]:.1f}h.01")
+
+
+def ceiling(value: Number) -> int:
+    """The next round number: 1, 2, 4, 5 or 8 times a power of ten, so that half of it is whole or short."""
+    if value <= 2:
+        return 2
+    power = 10 ** math.floor(math.log10(value))
+    return next(int(step * power) for step in (1, 2, 4, 5, 8, 10) if step * power >= value)
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A chart's box, its top value and its three rules."""
+
+    top: int
+    width: int = WIDTH
+    height: int = HEIGHT
+    left: int = LEFT
+
+    @property
+    def grid(self) -> list[dict[str, Any]]:
+        values = (0, self.top // 2, self.top) if self.top % 2 == 0 else (0, self.top)
+        return [{"value": value, "y": self.y(value)} for value in values]
+
+    def y(self, value: Number) -> float:
+        floor = self.height - BOTTOM
+        return round(floor - (floor - TOP) * float(value) / self.top, 1)
+
+
+def _shows_label(index: int, count: int) -> bool:
+    stride = math.ceil(count / LABELS)
+    return (count - 1 - index) % stride == 0
+
+
+def draw_bars(rows: Sequence[tuple[str, Number]]) -> dict[str, Any]:
+    """Bars from zero, oldest left."""
+    frame = Frame(ceiling(max((value or 0 for _, value in rows), default=0)))
+    step = (frame.width - frame.left) / max(len(rows), 1)
+    width = round(min(step * 0.68, 40), 1)
+    floor = frame.y(0)
+    bars = [
+        {
+            "label": label,
+            "value": value,
+            "x": round(frame.left + step * index + (step - width) / 2, 1),
+            "middle": round(frame.left + step * (index + 0.5), 1),
+            "width": width,
+            "y": frame.y(value or 0),
+            "height": round(floor - frame.y(value or 0), 1),
+            "shows_label": _shows_label(index, len(rows)),
+        }
+        for index, (label, value) in enumerate(rows)
+    ]
+    return {"top": frame.top, "width": frame.width, "height": frame.height, "left": frame.left, "grid": frame.grid} | {
+        "bars": bars
+    }
+
+
+def draw_line(rows: Sequence[tuple[str, Number]]) -> dict[str, Any]:
+    """A line above zero, oldest left, its newest point marked."""
+    frame = Frame(ceiling(max((value or 0 for _, value in rows), default=0)))
+    step = (frame.width - frame.left - 8) / max(len(rows) - 1, 1)
+    spots = [(round(frame.left + step * index, 1), frame.y(value or 0)) for index, (_, value) in enumerate(rows)]
+    path = "M" + " ".join(f"{x} {y}" for x, y in spots) if spots else ""
+    floor = frame.y(0)
+    labels = [
+        {
+            "label": label,
+            "x": spots[index][0],
+            "anchor": "start" if index == 0 else "end" if index == len(rows) - 1 else "middle",
+        }
+        for index, (label, _) in enumerate(rows)
+        if _shows_label(index, len(rows))
+    ]
+    return {"top": frame.top, "width": frame.width, "height": frame.height, "left": frame.left, "grid": frame.grid} | {
+        "path": path,
+        "area": f"{path} {spots[-1][0]} {floor} {spots[0][0]} {floor}Z" if spots else "",
+        "labels": labels,
+        "last": {"x": spots[-1][0], "y": spots[-1][1]} if spots else None,
+    }
+
+
+GLOBALS = {"draw_spark": draw_spark, "draw_bars": draw_bars, "draw_line": draw_line}
