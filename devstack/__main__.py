@@ -63,7 +63,7 @@ def run_with(command: list[str]) -> int:
     claim = Claim(directory)
     if not claim.take():
         return _running(directory).run_here(command)
-    with _up(directory) as stack:
+    with _up(directory, Screen(sys.stderr)) as stack:  # the output is the command's own
         return stack.run_here(command)
     return 1
 
@@ -103,7 +103,7 @@ def browse() -> int:
 
 
 @contextmanager
-def _up(directory: Path) -> Iterator[Stack]:
+def _up(directory: Path, screen: Screen = screen) -> Iterator[Stack]:
     """Gives a stack whose servers answer, and stops all of it however the block ends.
 
     Swallows StopAsked: being asked to stop is no failure.
@@ -116,12 +116,14 @@ def _up(directory: Path) -> Iterator[Stack]:
         signal.signal(number, ask)
     stack = Stack(directory, screen)
     try:
+        screen.say("Starting the servers …")
         stack.start_servers()
         yield stack
     except StopAsked:
         screen.say("Stopping …")
     finally:
         stack.stop()
+        screen.say("Everything has stopped.")
 
 
 def _running(directory: Path) -> Stack:

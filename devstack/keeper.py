@@ -14,7 +14,6 @@ import fcntl
 import json
 import os
 import secrets
-import shutil
 import signal
 import sys
 import time
@@ -66,7 +65,7 @@ def keep(directory: Path, kinds: list[str], *, durable: bool) -> None:
         (directory / "servers.json").unlink(missing_ok=True)
         for server in servers.values():
             server.drop()
-            _discard(server)
+            server.remove()
 
 
 def _start_all(directory: Path, kinds: list[str], *, durable: bool) -> dict[str, Server]:
@@ -81,7 +80,7 @@ def _start_all(directory: Path, kinds: list[str], *, durable: bool) -> dict[str,
                 servers[kind] = _KINDS[kind](
                     directory / kind, port=port, password=secrets.token_hex(16), durable=durable
                 )
-                _discard(servers[kind])
+                servers[kind].clear()
                 servers[kind].start()
             for server in servers.values():
                 server.wait()
@@ -93,13 +92,6 @@ def _start_all(directory: Path, kinds: list[str], *, durable: bool) -> dict[str,
         else:
             return servers
     raise AssertionError
-
-
-def _discard(server: Server) -> None:
-    if isinstance(server, Postgres):
-        shutil.rmtree(server.cluster, ignore_errors=True)
-    else:
-        shutil.rmtree(server.directory, ignore_errors=True)
 
 
 def _wait_until_unused(directory: Path) -> None:

@@ -6,7 +6,7 @@ import contextlib
 import shutil
 import sys
 import threading
-from typing import IO
+from typing import IO, TextIO
 
 from devstack import places
 
@@ -17,14 +17,15 @@ _LARGEST_LOG = 10 * 1024 * 1024  # bytes; the one before is kept beside it
 class Screen:
     """Writes whole lines, from any thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, stream: TextIO = sys.stdout) -> None:
+        self._stream = stream
         self._lock = threading.Lock()
         self._colours: dict[str, int] = {}
-        self._is_terminal = sys.stdout.isatty()
+        self._is_terminal = stream.isatty()
 
     def say(self, sentence: str) -> None:
         with self._lock, contextlib.suppress(OSError):  # the terminal may be gone before we are
-            print(sentence, flush=True)
+            print(sentence, file=self._stream, flush=True)
 
     def line(self, name: str, text: str) -> None:
         """Shows a line of a program, cut to the width of the terminal."""

@@ -42,7 +42,8 @@ _SERVERS: dict[str, type[Server]] = {"mongo": Mongo, "redis": Redis, "postgres":
 _OPTIONAL = {"mongo"}  # nothing else waits for it
 _GRACE = 15.0  # seconds a program gets to finish what it does
 _IMPATIENT_AFTER = 60.0  # seconds
-_LONGEST_PAUSE = 30.0  # seconds between restarts
+_FIRST_PAUSE = 1.0  # seconds before a restart
+_LONGEST_PAUSE = 30.0
 _STEADY = 60.0  # seconds after which a program counts as running well
 
 
@@ -58,7 +59,7 @@ class _Kept:
     start: Callable[[], subprocess.Popen[bytes]]
     child: subprocess.Popen[bytes]
     since: float
-    pause: float = 1.0
+    pause: float = _FIRST_PAUSE / 2  # doubled before each restart
     due: float | None = None  # when to start it again
 
 
@@ -158,9 +159,9 @@ class Stack:
             self.keep_running()
             if not self._is_ready:
                 answer = self._readiness()
-                if answer == "200":
+                if answer == "200" and self._sites_answer():
                     self._is_ready = True
-                    self.screen.say(self.addresses())
+                    self.screen.say(f"{self.addresses()}\n  Ctrl-C stops everything.\n")
                 elif not warned and time.monotonic() - began > _IMPATIENT_AFTER:
                     warned = True
                     self.screen.say(f"Still not ready after a minute: /readyz gives {answer}. Trying on.")
@@ -178,7 +179,7 @@ class Stack:
             rows.append(("Slack", f"http://{ports.HOST}:{port['slack']}"))
         rows.append(("Logs", str(places.log("web").parent)))
         listed = "\n".join(f"  {name:<12} {value}" for name, value in rows)
-        return f"\n{listed}\n\n  Ctrl-C stops everything.\n"
+        return f"\n{listed}\n"
 
     def keep_running(self) -> None:
         """Starts again what has ended, after a pause that grows while it keeps ending."""
@@ -186,7 +187,8 @@ class Stack:
         for kept in self._kept.values():
             if kept.due is None and (status := kept.child.poll()) is not None:
                 programs.end_group(kept.child.pid)
-                kept.pause = 1.0 if now - kept.since > _STEADY else min(kept.pause * 2, _LONGEST_PAUSE)
+                last = _FIRST_PAUSE / 2 if now - kept.since > _STEADY else kept.pause
+                kept.pause = min(last * 2, _LONGEST_PAUSE)
                 kept.due = now + kept.pause
                 self.screen.say(f"{kept.name} ended (exit status {status}); starting it again in {kept.pause:.0f} s.")
             elif kept.due is not None and now >= kept.due:
@@ -198,6 +200,11 @@ class Stack:
                 else:
                     kept.since, kept.due = now, None
                     self.state.record(kept.name, kept.child.pid)
+
+    def _sites_answer(self) -> bool:
+        port = self.state.ports
+        asked = [(port["smtp"], "mail"), (port["mailbox"], "mail"), (port["slack"], "slack")]
+        return all(ports.answers(number) for number, name in asked if name in self._kept)
 
     def _readiness(self) -> str:
         url = f"http://{ports.HOST}:{self.state.ports['web']}/readyz"

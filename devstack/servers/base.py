@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import shutil
 import signal
 import time
 from abc import ABC, abstractmethod
@@ -91,6 +92,14 @@ class Server(ABC):
     def kill(self) -> None:
         """Kills it with no time to tidy up, for tests of what survives."""
         self._end(signal.SIGKILL)
+
+    def clear(self) -> None:
+        """Deletes its data; the next start begins with none. Call it when stopped."""
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def remove(self) -> None:
+        """Deletes all that was made for it. Call it when stopped."""
+        self.clear()
 
     def identity(self) -> programs.Identity | None:
         return programs.Identity.of(self.child.pid) if self.child is not None else None

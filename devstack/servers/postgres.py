@@ -109,11 +109,12 @@ class Postgres(Server):
     def is_elsewhere(self) -> bool:
         return self.place != self.directory
 
+    def clear(self) -> None:
+        shutil.rmtree(self.place, ignore_errors=True)
+
     def remove(self) -> None:
-        """Deletes the cluster and what was copied for it. Call it when stopped."""
-        for path in {self.place, self.directory}:
-            shutil.rmtree(path, ignore_errors=True)
-        if self._account:
+        self.clear()
+        if self._account:  # its programs may have been copied there, too
             shutil.rmtree(self._elsewhere.parent, ignore_errors=True)
 
     @cached_property
