@@ -88,7 +88,7 @@ def ago(moment: datetime | None) -> Markup:
     """A <time> element: relative words, the exact time as its title."""
     if moment is None:
         return Markup(DASH)  # noqa: S704
-    return Markup('<time datetime="{}" title="{}">{}</time>').format(
+    return Markup('<time datetime="{}" title="{}" data-ago>{}</time>').format(
         moment.astimezone(UTC).isoformat(timespec="seconds"), exact_time(moment), ago_words(moment)
     )
 

@@ -154,7 +154,7 @@ def icon(name: str, size: str = "", label: str = "") -> Markup:
     """An inline drawing in the colour of the text. `size` is "", "sm", "12" or "lg"; with `label` it speaks, else it is
     decoration. Raises KeyError for a name that is not in Bootstrap Icons."""
     attributes = Markup('role="img" aria-label="{}"').format(label) if label else Markup('aria-hidden="true"')
-    drawing = Markup(symbols()[name])  # noqa: S704: out of the pinned wheel
+    drawing = Markup(symbols()[name])  # noqa: S704
     return Markup('<svg class="icon{}" viewBox="0 0 16 16" {}>{}</svg>').format(
         f" icon-{size}" if size else "", attributes, drawing
     )

@@ -1,0 +1,244 @@
+// Porchlight's whole script. Every page works without it; with it, messages float, keys work, and live parts stay live.
+(() => {
+  "use strict";
+
+  const all = (selector, root = document) => [...root.querySelectorAll(selector)];
+  const one = (selector, root = document) => root.querySelector(selector);
+  // The same event under htmx 2's name and htmx 4's.
+  const onHtmx = (two, four, then) => [`htmx:${two}`, `htmx:${four}`].forEach((name) => document.addEventListener(name, then));
+  const sourceOf = (event) => event.detail?.elt ?? event.detail?.ctx?.sourceElement ?? event.target;
+  const answerOf = (event) => event.detail?.xhr ?? event.detail?.ctx?.response?.raw ?? null;
+
+  // --- Messages ---------------------------------------------------------------------------------------------------
+  const region = one("#toasts");
+
+  function arm(toast) {
+    let timer;
+    const rest = () => clearTimeout(timer);
+    const leave = () => { rest(); if (toast.dataset.tone !== "bad") timer = setTimeout(() => toast.remove(), 5000); };
+    one("[data-close]", toast)?.addEventListener("click", () => toast.remove());
+    for (const name of ["mouseenter", "focusin"]) toast.addEventListener(name, rest);
+    for (const name of ["mouseleave", "focusout"]) toast.addEventListener(name, leave);
+    leave();
+  }
+
+  function say({ tone = "good", text, detail = "", reference = "" }) {
+    if (!region || !text) return;
+    const toast = one("#toast").content.firstElementChild.cloneNode(true);
+    toast.dataset.tone = tone;
+    toast.setAttribute("role", tone === "bad" ? "alert" : "status");
+    one("b", toast).textContent = text;
+    one("small", toast).textContent = [detail, reference && `Reference ${reference}`].filter(Boolean).join(" ");
+    region.append(toast);
+    arm(toast);
+  }
+
+  document.addEventListener("toast", (event) => say(event.detail ?? {}));
+
+  const silenced = new WeakSet(); // a live part that fails says so once, not every 15 s
+  function complain(event, message) {
+    const source = sourceOf(event);
+    if (silenced.has(source)) return;
+    if (source?.dataset?.poll) silenced.add(source);
+    say({ tone: "bad", ...message });
+  }
+  onHtmx("responseError", "response:error", (event) => {
+    const answer = answerOf(event);
+    const header = answer?.getResponseHeader ? answer.getResponseHeader("HX-Trigger") : answer?.headers?.get("HX-Trigger");
+    if (header?.includes('"toast"')) return;
+    complain(event, { text: "That did not work.", detail: "Nothing was changed. Try again, or reload the page." });
+  });
+  onHtmx("sendError", "error", (event) =>
+    complain(event, { text: "Porchlight does not answer.", detail: "Nothing was changed. Check the connection and try again." }));
+  onHtmx("afterOnLoad", "after:request", (event) => silenced.delete(sourceOf(event)));
+
+  // --- htmx: proof that a request comes from this page -------------------------------------------------------------
+  onHtmx("configRequest", "config:request", (event) => {
+    const headers = event.detail.headers ?? event.detail.ctx?.request?.headers;
+    if (headers) headers["X-CSRFToken"] = one('meta[name="csrf-token"]')?.content ?? "";
+  });
+
+  // --- What swaps keep: focus and scroll; a wrong field gets the focus ----------------------------------------------
+  let kept = null;
+  onHtmx("beforeSwap", "before:swap", (event) => {
+    const target = event.detail?.target ?? event.detail?.ctx?.target;
+    const here = document.activeElement;
+    if (!target?.contains || !here || here === document.body || !target.contains(here)) { kept = null; return; }
+    const address = here.getAttribute("href");
+    kept = {
+      find: here.id ? `#${CSS.escape(here.id)}` : address ? `a[href="${CSS.escape(address)}"]` : null,
+      sideways: all(".scroll").map((box) => box.scrollLeft),
+      y: scrollY,
+    };
+  });
+  onHtmx("afterSettle", "after:settle", () => {
+    const wrong = one('[aria-invalid="true"]', one("dialog[open]") ?? one("main") ?? document);
+    if (wrong && !wrong.matches("fieldset")) wrong.focus();
+    else if (kept) {
+      all(".scroll").forEach((box, place) => { box.scrollLeft = kept.sideways[place] ?? 0; });
+      const found = kept.find && one(kept.find);
+      if (found && document.activeElement !== found) found.focus({ preventScroll: true });
+      scrollTo({ top: kept.y, behavior: "instant" });
+    }
+    kept = null;
+    refreshTimes();
+  });
+
+  // --- Live parts: data-poll="15" gets a `poll` event so often, while the page is seen and nobody works in it --------
+  const polled = new WeakMap();
+  const busy = (part) =>
+    part.contains(document.activeElement) && document.activeElement.matches("input, select, textarea, [contenteditable]")
+    || one("dialog[open], :popover-open", part) || (getSelection().type === "Range" && part.contains(getSelection().anchorNode));
+  function poll() {
+    if (document.hidden) return;
+    for (const part of all("[data-poll]")) {
+      const last = polled.get(part);
+      if (last === undefined) polled.set(part, Date.now());
+      else if (Date.now() - last >= part.dataset.poll * 1000 && !busy(part)) {
+        polled.set(part, Date.now());
+        part.dispatchEvent(new CustomEvent("poll"));
+      }
+    }
+  }
+  poll();
+  setInterval(poll, 1000);
+  document.addEventListener("visibilitychange", poll);
+
+  // --- Times grow older while one reads -----------------------------------------------------------------------------
+  function agoWords(seconds) {
+    const size = Math.abs(seconds);
+    const [number, unit] = size < 60 ? [size, "s"] : size < 3600 ? [size / 60, "min"] : size < 86400 ? [size / 3600, "h"] : [size / 86400, "d"];
+    const words = `${Math.floor(number)} ${unit}`;
+    return size < 1 ? "now" : seconds > 0 ? `${words} ago` : `in ${words}`;
+  }
+  function refreshTimes() {
+    for (const time of all("time[data-ago]")) {
+      const seconds = (Date.now() - Date.parse(time.dateTime)) / 1000;
+      if (Math.abs(seconds) < 7 * 86400) time.textContent = agoWords(seconds);
+    }
+    for (const clock of all("time[data-zone]")) {
+      clock.textContent = new Intl.DateTimeFormat("en-US", {
+        timeZone: clock.dataset.zone, hour: "2-digit", minute: "2-digit", hourCycle: "h23", timeZoneName: "short",
+      }).format();
+    }
+  }
+  setInterval(() => { if (!document.hidden) refreshTimes(); }, 15000);
+
+  // --- Theme and density: at once here, and kept by the server ------------------------------------------------------
+  const root = document.documentElement;
+  const isDark = () => (root.dataset.bsTheme ?? (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")) === "dark";
+  function prefer(name, value) {
+    if (name === "density") root.dataset.density = value;
+    else if (value === "system") delete root.dataset.bsTheme;
+    else root.dataset.bsTheme = value;
+    for (const button of all(`.segment [name="${name}"]`)) {
+      if (button.value === value) button.setAttribute("aria-current", "true");
+      else button.removeAttribute("aria-current");
+    }
+  }
+  document.addEventListener("submit", async (event) => {
+    const form = event.target;
+    if (!form.matches("[data-preference]") || !event.submitter) return;
+    event.preventDefault();
+    const { name } = event.submitter;
+    const value = event.submitter.closest(".theme-form") ? (isDark() ? "light" : "dark") : event.submitter.value;
+    prefer(name, value);
+    const body = new FormData(form);
+    body.set(name, value);
+    const answer = await fetch(form.action, { method: "POST", body, redirect: "manual" }).catch(() => null);
+    if (!answer || (answer.status >= 400)) say({ tone: "bad", text: "That choice could not be kept.", detail: "It holds for this page only." });
+  });
+
+  // --- Forms: sent once, not lost by accident, files measured before they travel -------------------------------------
+  const dirty = new Set();
+  document.addEventListener("input", (event) => { if (event.target.form?.matches("[data-warn]")) dirty.add(event.target.form); });
+  addEventListener("beforeunload", (event) => { if ([...dirty].some((form) => form.isConnected)) event.preventDefault(); });
+  document.addEventListener("submit", (event) => {
+    const form = event.target;
+    dirty.delete(form);
+    if (event.defaultPrevented || form.method !== "post") return;
+    if (form.dataset.sent) event.preventDefault();
+    form.dataset.sent = "1";
+  });
+  addEventListener("pageshow", () => all("form[data-sent]").forEach((form) => delete form.dataset.sent));
+  onHtmx("afterRequest", "after:request", (event) => { const form = sourceOf(event)?.closest?.("form"); if (form) delete form.dataset.sent; });
+
+  document.addEventListener("change", (event) => {
+    const input = event.target;
+    if (!input.matches('input[type="file"][data-max-bytes]')) return;
+    const limit = Number(input.dataset.maxBytes);
+    const large = [...input.files].find((file) => file.size > limit);
+    const megabytes = (bytes) => `${Math.ceil(bytes / 1048576).toLocaleString("en-US")} MB`;
+    const sentence = large ? `${large.name} has ${megabytes(large.size)}; the limit here is ${megabytes(limit)}.` : "";
+    one(".invalid-feedback[data-size]", input.parentElement)?.remove();
+    input.setCustomValidity(sentence);
+    input.classList.toggle("is-invalid", Boolean(large));
+    if (!large) return;
+    const line = Object.assign(document.createElement("div"), { className: "invalid-feedback d-block", textContent: sentence });
+    line.dataset.size = "";
+    line.setAttribute("role", "alert");
+    input.after(line);
+  });
+
+  // --- Keys --------------------------------------------------------------------------------------------------------
+  const KEYS_OFF = "porchlight-keys-off";
+  const keysOff = one("[data-keys-off]");
+  if (keysOff) {
+    keysOff.checked = localStorage.getItem(KEYS_OFF) === "1";
+    keysOff.addEventListener("change", () => localStorage.setItem(KEYS_OFF, keysOff.checked ? "1" : "0"));
+  }
+  const isTyping = (element) => element?.matches?.('textarea, select, [contenteditable], input:not([type="checkbox"], [type="radio"], [type="button"], [type="submit"])');
+  const find = () => one("[data-find] input");
+  const rowsOfPage = () => all("[data-rows] > tbody > tr, [data-rows] > li").filter((row) => one("a[href]", row));
+
+  function walk(step) {
+    const rows = rowsOfPage();
+    const here = rows.findIndex((row) => row.contains(document.activeElement));
+    const next = rows[here < 0 ? (step > 0 ? 0 : rows.length - 1) : Math.min(Math.max(here + step, 0), rows.length - 1)];
+    one("a[href]", next ?? document.createElement("i"))?.focus();
+    next?.scrollIntoView({ block: "nearest" });
+  }
+
+  let waitsForPlace = 0; // until when a letter after g means a place
+  const single = {
+    "/": () => (one("main [data-search]") ?? find())?.focus(),
+    "?": () => one("#keys")?.showModal(),
+    j: () => walk(1),
+    k: () => walk(-1),
+    g: () => { waitsForPlace = Date.now() + 1500; },
+    x: () => one('input[type="checkbox"]', document.activeElement.closest("[data-rows] > tbody > tr") ?? document.createElement("i"))?.click(),
+  };
+  document.addEventListener("keydown", (event) => {
+    if (event.isComposing) return;
+    const letter = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+    if ((event.ctrlKey || event.metaKey) && !event.altKey && !event.shiftKey && letter === "k" && find()) {
+      event.preventDefault();
+      find().focus();
+      find().select();
+    } else if (letter === "Escape" && !one("dialog[open], :popover-open")) {
+      if (region?.lastElementChild) region.lastElementChild.remove();
+      else document.activeElement?.blur();
+    } else if (!(event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target) || one("dialog[open]") || keysOff?.checked)) {
+      const place = Date.now() < waitsForPlace && one(`[data-go="${CSS.escape(letter)}"]`);
+      const act = place ? () => location.assign(place.href) : single[letter] ?? (one(`[data-key="${CSS.escape(letter)}"]`) && (() => one(`[data-key="${CSS.escape(letter)}"]`).click()));
+      if (letter !== "g") waitsForPlace = 0;
+      if (act) { event.preventDefault(); act(); }
+    }
+  });
+
+  document.addEventListener("click", (event) => {
+    const opener = event.target.closest?.("[data-dialog]");
+    if (opener) one(`#${CSS.escape(opener.dataset.dialog)}`)?.showModal();
+    const dialog = event.target.matches?.("dialog[open]") && event.target;
+    if (dialog && event.target === dialog) {
+      const box = dialog.getBoundingClientRect();
+      if (event.clientX < box.left || event.clientX > box.right || event.clientY < box.top || event.clientY > box.bottom) dialog.close();
+    }
+  });
+
+  // --- First look ----------------------------------------------------------------------------------------------------
+  all("[data-dialog][hidden]").forEach((opener) => { opener.hidden = false; });
+  all(".toast", region ?? document.createElement("i")).forEach((toast) => { arm(toast); region.append(toast); });
+  one('main [aria-invalid="true"]:not(fieldset)')?.focus();
+  refreshTimes();
+})();
