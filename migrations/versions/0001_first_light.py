@@ -509,6 +509,7 @@ def upgrade() -> None:
         sa.Column("saved_search_name", sa.Text(), nullable=False),
         sa.Column("version", sa.Integer(), server_default="1", nullable=False),
         sa.Column("criteria", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("shape", sa.ARRAY(sa.BigInteger()), nullable=True),
         sa.Column("search_query_human_readable", sa.Text(), server_default="", nullable=False),
         sa.Column(
             "original_entry_timestamp", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False
@@ -590,6 +591,12 @@ def upgrade() -> None:
     op.create_index(op.f("alert_subscription_office_id_idx"), "alert_subscription", ["office_id"], unique=False)
     op.create_index(
         op.f("alert_subscription_owner_member_id_idx"), "alert_subscription", ["owner_member_id"], unique=False
+    )
+    op.create_index(
+        "alert_subscription_since_idx",
+        "alert_subscription",
+        [sa.literal_column("pg_snapshot_xmax(since_snapshot)")],
+        unique=False,
     )
     op.create_index(
         "alert_subscription_search_contact_key", "alert_subscription", ["saved_search_id", "contact_id"], unique=True
@@ -985,6 +992,7 @@ def downgrade() -> None:
     op.drop_index("digest_item_listing_idx", table_name="digest_item")
     op.drop_index("digest_item_event_idx", table_name="digest_item")
     op.drop_table("digest_item")
+    op.drop_index("alert_subscription_since_idx", table_name="alert_subscription")
     op.drop_index("alert_subscription_search_contact_key", table_name="alert_subscription")
     op.drop_index(op.f("alert_subscription_owner_member_id_idx"), table_name="alert_subscription")
     op.drop_index(op.f("alert_subscription_office_id_idx"), table_name="alert_subscription")

@@ -12,6 +12,7 @@ from sqlalchemy import (
     Text,
     Time,
     func,
+    text,
 )
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
@@ -34,6 +35,8 @@ class AlertSubscription(Model):
         CheckConstraint("schedule_type = 'ASAP' OR send_time IS NOT NULL", name="send_time"),
         Index("alert_subscription_search_contact_key", "saved_search_id", "contact_id", unique=True),
         Index("alert_subscription_contact_idx", "contact_id"),
+        # Finds the few whose beginning lies within a batch of events.
+        Index("alert_subscription_since_idx", text("pg_snapshot_xmax(since_snapshot)")),
         Index("alert_subscription_next_send_idx", "next_send_timestamp", postgresql_where="active_yn"),
     )
 

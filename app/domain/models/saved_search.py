@@ -1,7 +1,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, DateTime, ForeignKey, Index, Integer, SmallInteger, Text, func
+from sqlalchemy import ARRAY, BigInteger, DateTime, ForeignKey, Index, Integer, SmallInteger, Text, func
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
@@ -30,6 +30,8 @@ class SavedSearch(Model):
     version: Mapped[int] = mapped_column(Integer, server_default="1")
     criteria: Mapped[dict[str, Any]] = mapped_column(JSONB)
     """RESO names; AND across fields, OR within a list. Equal to saved_search_version's newest row."""
+    shape: Mapped[list[int] | None] = mapped_column(ARRAY(BigInteger))
+    """The circle and the box of the criteria in whole micro-degrees (searches/shapes.py), as matching reads them."""
     search_query_human_readable: Mapped[str] = mapped_column(Text, server_default="")
     original_entry_timestamp: Mapped[CreatedAt]
     modification_timestamp: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
@@ -55,7 +57,8 @@ class SavedSearchVersion(Model):
 class SearchKey(Model):
     """The exploded index of active subscriptions, rewritten with the search in the same transaction.
 
-    key = office · 2^44 + place · 16 + type number (15 = any type); place: 0 = anywhere, area.id, or 2^32 + grid cell.
+    key = office · 2^44 + place · 16 + type number (15 = any type); place: 0 = anywhere, area.id, or 2^32 + grid cell
+    (searches/shapes.py numbers them).
     A missing bound is a sentinel outside every real value; ranges are inclusive whole units.
     """
 
@@ -101,7 +104,8 @@ class SearchKey(Model):
     baths_lo: Mapped[int] = mapped_column(SmallInteger)
     """Hundredths of baths_equivalent."""
     flags: Mapped[int] = mapped_column(SmallInteger)
-    """1 = the cell is only partly inside the shape: decide on the point; 0 = the scalar tests are final."""
+    """1 = the cell is only partly inside the shape: decide on the point. 2 = the search names places of more than one
+    kind, so that one home can be hit twice. 0 = the scalar tests are final."""
     alert_subscription_id: Mapped[int] = mapped_column(
         BigInteger, ForeignKey("alert_subscription.id", ondelete="CASCADE")
     )
