@@ -284,15 +284,46 @@ def upgrade() -> None:
     )
     op.create_index("listing_city_area_idx", "listing", ["office_id", "city_area_id"], unique=False)
     op.create_index("listing_county_area_idx", "listing", ["office_id", "county_area_id"], unique=False)
-    op.create_index("listing_list_agent_idx", "listing", ["list_agent_id"], unique=False)
+    op.create_index(
+        "listing_list_agent_idx",
+        "listing",
+        ["office_id", "list_agent_id", "standard_status"],
+        unique=False,
+        postgresql_where=sa.text("list_agent_id IS NOT NULL"),
+    )
     op.create_index(
         "listing_office_modified_idx",
         "listing",
         ["office_id", sa.literal_column("modification_timestamp DESC"), sa.literal_column("id DESC")],
         unique=False,
     )
-    op.create_index("listing_office_on_market_idx", "listing", ["office_id", "on_market_timestamp"], unique=False)
-    op.create_index("listing_office_price_idx", "listing", ["office_id", "list_price", "id"], unique=False)
+    op.create_index(
+        "listing_office_on_market_idx",
+        "listing",
+        ["office_id", "on_market_timestamp"],
+        unique=False,
+        postgresql_include=["standard_status"],
+    )
+    op.create_index(
+        "listing_office_price_drop_idx",
+        "listing",
+        ["office_id", "price_change_timestamp"],
+        unique=False,
+        postgresql_where=sa.text("list_price < previous_list_price"),
+    )
+    op.create_index(
+        "listing_office_price_idx",
+        "listing",
+        ["office_id", "list_price", "id"],
+        unique=False,
+        postgresql_include=[
+            "standard_status",
+            "bedrooms_total",
+            "baths_equivalent",
+            "property_type",
+            "property_sub_type",
+        ],
+    )
     op.create_index(
         "listing_office_status_modified_idx",
         "listing",
@@ -631,7 +662,11 @@ def upgrade() -> None:
     )
     op.create_index("digest_item_event_idx", "digest_item", ["event_seq"], unique=False)
     op.create_index(
-        "digest_item_listing_idx", "digest_item", ["listing_id", sa.literal_column("digest_id DESC")], unique=False
+        "digest_item_listing_idx",
+        "digest_item",
+        ["listing_id", sa.literal_column("digest_id DESC")],
+        unique=False,
+        postgresql_include=["alert_subscription_id"],
     )
     op.create_index(
         "digest_item_told_once_key",
@@ -1038,9 +1073,18 @@ def downgrade() -> None:
     op.drop_index("listing_originating_system_key", table_name="listing")
     op.drop_index("listing_office_status_modified_idx", table_name="listing")
     op.drop_index("listing_office_price_idx", table_name="listing")
+    op.drop_index(
+        "listing_office_price_drop_idx",
+        table_name="listing",
+        postgresql_where=sa.text("list_price < previous_list_price"),
+    )
     op.drop_index("listing_office_on_market_idx", table_name="listing")
     op.drop_index("listing_office_modified_idx", table_name="listing")
-    op.drop_index("listing_list_agent_idx", table_name="listing")
+    op.drop_index(
+        "listing_list_agent_idx",
+        table_name="listing",
+        postgresql_where=sa.text("list_agent_id IS NOT NULL"),
+    )
     op.drop_index("listing_county_area_idx", table_name="listing")
     op.drop_index("listing_city_area_idx", table_name="listing")
     op.drop_table("listing")

@@ -16,6 +16,7 @@ from sqlalchemy import ColumnElement, Row, Select, and_, case, exists, func, sel
 from sqlalchemy.orm import joinedload
 
 from app.domain.errors import NotFound
+from app.domain.listings.areas import normalise
 from app.domain.models import (
     AreaKind,
     AreaName,
@@ -163,14 +164,12 @@ def _in_view(view: View, now: datetime) -> ColumnElement[bool]:
 
 
 def _in_places(office_id: int, kind: AreaKind, names: tuple[str, ...]) -> ColumnElement[bool]:
-    from app.domain.listings.areas import normal_name  # which imports this file
-
     column = Listing.city_area_id if kind is AreaKind.CITY else Listing.postal_code_area_id
     return column.in_(
         select(AreaName.id).where(
             AreaName.office_id == office_id,
             AreaName.kind == kind.value,
-            AreaName.name_normal.in_([normal_name(kind.value, name) for name in names]),
+            AreaName.name_normal.in_([normalise(kind, name) for name in names]),
         )
     )
 

@@ -83,7 +83,12 @@ class DigestItem(Model):
             unique=True,
             postgresql_where=text("outcome = 'shown'"),
         ),
-        Index("digest_item_listing_idx", "listing_id", text("digest_id DESC")),
+        Index(
+            "digest_item_listing_idx",
+            "listing_id",
+            text("digest_id DESC"),
+            postgresql_include=["alert_subscription_id"],
+        ),
         Index("digest_item_event_idx", "event_seq"),
     )
 

@@ -79,8 +79,29 @@ class Listing(Model):
             text("modification_timestamp DESC"),
             text("id DESC"),
         ),
-        Index("listing_office_price_idx", "office_id", "list_price", "id"),
-        Index("listing_office_on_market_idx", "office_id", "on_market_timestamp"),
+        # These carry what the list's usual filters ask, so that its counts read the index alone.
+        Index(
+            "listing_office_price_idx",
+            "office_id",
+            "list_price",
+            "id",
+            postgresql_include=[
+                "standard_status",
+                "bedrooms_total",
+                "baths_equivalent",
+                "property_type",
+                "property_sub_type",
+            ],
+        ),
+        Index(
+            "listing_office_on_market_idx", "office_id", "on_market_timestamp", postgresql_include=["standard_status"]
+        ),
+        Index(
+            "listing_office_price_drop_idx",
+            "office_id",
+            "price_change_timestamp",
+            postgresql_where=text("list_price < previous_list_price"),
+        ),
         Index(
             "listing_search_text_idx",
             "search_text",
@@ -90,7 +111,13 @@ class Listing(Model):
         Index("listing_city_area_idx", "office_id", "city_area_id"),
         Index("listing_postal_area_idx", "office_id", "postal_code_area_id"),
         Index("listing_county_area_idx", "office_id", "county_area_id"),
-        Index("listing_list_agent_idx", "list_agent_id"),
+        Index(
+            "listing_list_agent_idx",
+            "office_id",
+            "list_agent_id",
+            "standard_status",
+            postgresql_where=text("list_agent_id IS NOT NULL"),
+        ),
     )
 
     id: Mapped[Id]
