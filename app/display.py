@@ -120,6 +120,14 @@ def plural(count: int, one: str, many: str | None = None) -> str:
     return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
+NUMBER_WORDS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
+
+
+def count_words(count: int) -> str:
+    """three; digits above twelve."""
+    return NUMBER_WORDS[count] if 0 <= count < len(NUMBER_WORDS) else f"{count:,}"
+
+
 def initials(name: str) -> str:
     """Ruth Calloway → RC."""
     words = name.split()
@@ -185,6 +193,7 @@ def tone_of(word: str) -> Tone:
 
 FILTERS: dict[str, Any] = {
     "initials": initials,
+    "count_words": count_words,
     "money": money,
     "number": number,
     "ago": ago,

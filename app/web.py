@@ -165,6 +165,14 @@ def with_args(**changes: Any) -> str:
     return f"{request.path}?{query}" if query else request.path
 
 
+def link_to(endpoint: str, **values: Any) -> str | None:
+    """The address of a screen, or None while it is not built or the reader's role does not open it."""
+    view = current_app.view_functions.get(endpoint)
+    if view is None or not may(*getattr(view, "access_roles", ())):
+        return None
+    return url_for(endpoint, **values)
+
+
 def theme() -> str | None:
     """light or dark when the reader chose one; None follows the system."""
     chosen = request.cookies.get("theme")
@@ -226,6 +234,7 @@ def init_app(app: Flask) -> None:
         theme=theme,
         density=density,
         with_args=with_args,
+        link_to=link_to,
         local_now=local_now,
         house_verdict=house_verdict,
         htmx_config=HTMX_CONFIG,

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, make_response, redirect, request, url_for
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
+from flask import Blueprint, Response, make_response, redirect, request, url_for
+from flask_login import current_user
+
+from app.domain.today.day import day
 from app.extensions import settings
-from app.web import ADMINS, EVERYONE, access, page, safe_next
+from app.web import ADMINS, EVERYONE, STAFF, access, may, page, safe_next
 
 bp = Blueprint("home", __name__)
 
@@ -16,7 +21,12 @@ A_YEAR = 365 * 24 * 3600
 @bp.get("/")
 @access(*EVERYONE)
 def today() -> Response:
-    return page("home/today.html")
+    now = datetime.now(UTC)
+    return page(
+        "home/today.html",
+        day=day(current_user.office, sees_the_works=may(*STAFF), now=now),
+        wall=now.astimezone(ZoneInfo(current_user.office.time_zone)),
+    )
 
 
 @bp.post("/preferences")

@@ -1,0 +1,144 @@
+"""The first page's whole day, gathered in one call."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from app.domain.models import AlertKind, ImportBatch, JobRun, JobSchedule, Office
+from app.domain.today import queries
+from app.domain.today.days import windows
+
+QUIET = frozenset({"sweep"})
+"""Schedules that run every minute: no news in a day's plan."""
+REMOVED = "no longer in the code"
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What a person has to look at. Runs and schedules belong to the house, the rest to the office."""
+
+    runs: Sequence[JobRun] = ()
+    paused: Sequence[JobSchedule] = ()
+    imports: Sequence[ImportBatch] = ()
+    unknown_mails: int = 0
+    newest_unknown: int | None = None
+
+    def __len__(self) -> int:
+        return len(self.runs) + len(self.paused) + len(self.imports) + bool(self.unknown_mails)
+
+
+@dataclass(frozen=True)
+class Match:
+    """One of the newest matches, as the page tells it."""
+
+    listing_id: int
+    address: str
+    city: str
+    price: Any
+    contact_id: int
+    buyer: str
+    saved_search_id: int
+    search: str
+    kind: AlertKind | None
+    before: Any
+    message_id: int | None
+    fate: str
+    """sent, a message's state, dropped, next (goes out with the next run) or later (at `due_at`)."""
+    due_at: datetime | None
+    reason: str | None
+
+
+@dataclass(frozen=True)
+class Step:
+    """Something the clock will do today: a schedule line, or daily mails to some buyers."""
+
+    due_at: datetime
+    name: str
+    buyers: int | None = None
+
+
+@dataclass(frozen=True)
+class Day:
+    numbers: queries.Numbers
+    needs: Needs
+    matches: Sequence[Match]
+    steps: Sequence[Step]
+
+
+def kind_of(kinds: int) -> AlertKind | None:
+    """The strongest kind in an event's bits (PA-08)."""
+    for kind, bit in ((AlertKind.BACK_ON_MARKET, 4), (AlertKind.NEW, 1), (AlertKind.PRICE_DROP, 2)):
+        if kinds & bit:
+            return kind
+    return None
+
+
+def fate_of(row: Any) -> tuple[str, datetime | None]:
+    """What became of a match, or what will: a word and, where there is one, its moment."""
+    if row.outcome == "dropped":
+        return "dropped", None
+    if row.message_state is not None:
+        return row.message_state, row.sent_at
+    if row.digest_id is not None:
+        return "dropped", None
+    if row.schedule_type != "ASAP" and row.next_send_timestamp is not None:
+        return "later", row.next_send_timestamp
+    return "next", None
+
+
+def _match(row: Any, next_alerts: datetime | None) -> Match:
+    fate, due_at = fate_of(row)
+    return Match(
+        listing_id=row.listing_id,
+        address=row.unparsed_address,
+        city=row.city,
+        price=row.list_price,
+        contact_id=row.contact_id,
+        buyer=row.full_name,
+        saved_search_id=row.saved_search_id,
+        search=row.saved_search_name,
+        kind=kind_of(row.kinds),
+        before=row.previous_list_price,
+        message_id=row.message_id,
+        fate=fate,
+        due_at=next_alerts if fate == "next" else due_at,
+        reason=row.drop_reason,
+    )
+
+
+def day(office: Office, *, sees_the_works: bool, now: datetime | None = None) -> Day:
+    """The day of an office up to `now`, in eight queries. What only the works' own people can mend is left out for
+    others (`sees_the_works`)."""
+    now = now or datetime.now(UTC)
+    days = windows(now, office.time_zone)
+    tonight = days[-1].end
+    lines = queries.schedules()
+    next_alerts = next((line.next_due_at for line in lines if line.kind == "alerts" and line.enabled), None)
+    needs = Needs()
+    if sees_the_works:
+        unknown, newest_unknown = queries.unknown_mails(office.id, now)
+        needs = Needs(
+            runs=queries.failed_runs(now),
+            paused=[line for line in lines if not line.enabled and line.paused_reason != REMOVED],
+            imports=queries.imports_to_look_at(office.id, now),
+            unknown_mails=unknown,
+            newest_unknown=newest_unknown,
+        )
+    steps = [
+        Step(line.next_due_at, line.name)
+        for line in lines
+        if line.enabled
+        and line.name not in QUIET
+        and line.next_due_at
+        and now - timedelta(hours=1) < line.next_due_at < tonight
+    ]
+    steps += [Step(row.due_at, "mails", row.buyers) for row in queries.mails_due(office.id, now, tonight)]
+    return Day(
+        numbers=queries.numbers(office.id, days),
+        needs=needs,
+        matches=[_match(row, next_alerts) for row in queries.newest_matches(office.id, now)],
+        steps=sorted(steps, key=lambda step: step.due_at),
+    )
