@@ -1,0 +1,308 @@
+"""Saved searches: made, edited, stopped and resumed. Each rewrites the search's keys in the same transaction.
+
+What is on the market when a search begins is not news (PA-13, PA-16): the subscription remembers what was visible then,
+and matching tells only of what was not.
+"""
+
+from __future__ import annotations
+
+import secrets
+import uuid
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, time
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from sqlalchemy import func
+
+from app.domain.errors import Conflict, Invalid
+from app.domain.listings.areas import area_ids
+from app.domain.models import AlertSubscription, Contact, SavedSearch, SavedSearchVersion
+from app.domain.models.lookups import ContactStatus, ReasonActiveOrDisabled
+from app.domain.searches import queries
+from app.domain.searches.criteria import Criteria
+from app.domain.searches.keys import ALL_KINDS, explode
+from app.domain.searches.schedule import Schedule, next_send
+from app.extensions import db
+
+MOST_MATCHES = 500
+"""A search that matches more homes now is too broad to switch on (PA-14)."""
+MOST_A_WEEK = 100
+"""So is one that would send more homes a week than this (PA-14)."""
+MOST_NAME = 120
+_BACKTEST_DAYS = 30
+_COUNTED = 10_000
+_READABLE = 255
+
+
+def create(
+    office_id: int,
+    contact_id: int,
+    name: str,
+    criteria: Criteria | Mapping[str, Any],
+    *,
+    schedule_type: str,
+    send_time: time | None = None,
+    daily_schedule: Sequence[str] = (),
+    kinds: int = ALL_KINDS,
+    member_id: int | None = None,
+    user_id: int | None = None,
+    now: datetime | None = None,
+) -> SavedSearch:
+    """A search with its first version, switched on for its contact: from now on, nothing that is already there (PA-13).
+
+    Raises Invalid (also when it is too broad, PA-14) and NotFound for a contact of another office.
+    """
+    now = now or datetime.now(UTC)
+    wanted = criteria if isinstance(criteria, Criteria) else Criteria.parse(criteria)
+    schedule = Schedule.parse(schedule_type, send_time, daily_schedule)
+    _check_kinds(kinds)
+    name = _checked_name(name)
+    contact = queries.contact_of(office_id, contact_id)
+    if member_id is not None and not queries.has_member(office_id, member_id):
+        raise Invalid("There is no such agent in this office.", field="member_id")
+    refuse_too_broad(office_id, wanted, kinds, now=now)
+
+    search = SavedSearch(
+        office_id=office_id,
+        contact_id=contact.id,
+        member_id=member_id,
+        saved_search_key=str(uuid.uuid4()),
+        saved_search_name=name,
+        version=1,
+        original_entry_timestamp=now,
+        modification_timestamp=now,
+        **_columns(wanted),
+    )
+    db.session.add(search)
+    db.session.flush()
+    db.session.add(_version(search, user_id, now))
+    subscription = AlertSubscription(
+        office_id=office_id,
+        prospecting_key=str(uuid.uuid4()),
+        saved_search_id=search.id,
+        contact_id=contact.id,
+        owner_member_id=member_id,
+        active_yn=True,
+        kinds=kinds,
+        since_snapshot=func.pg_current_snapshot(),
+        token=secrets.token_urlsafe(16),
+        original_entry_timestamp=now,
+        modification_timestamp=now,
+        **_schedule_columns(schedule, contact, now),
+    )
+    db.session.add(subscription)
+    db.session.flush()
+    _rewrite_keys(search, [subscription])
+    return search
+
+
+def edit(
+    search_id: int,
+    *,
+    office_id: int,
+    version: int,
+    name: str | None = None,
+    criteria: Criteria | Mapping[str, Any] | None = None,
+    schedule_type: str | None = None,
+    send_time: time | None = None,
+    daily_schedule: Sequence[str] = (),
+    kinds: int | None = None,
+    user_id: int | None = None,
+    now: datetime | None = None,
+) -> SavedSearch:
+    """Change what is named; other criteria make another version (PA-15). A schedule is given whole, with its time.
+
+    Raises Conflict when `version` is no longer the newest, Invalid, NotFound. Nothing already there becomes news.
+    """
+    now = now or datetime.now(UTC)
+    wanted = None if criteria is None else criteria if isinstance(criteria, Criteria) else Criteria.parse(criteria)
+    schedule = None if schedule_type is None else Schedule.parse(schedule_type, send_time, daily_schedule)
+    search = queries.search_for_update(search_id, office_id)
+    if search.version != version:
+        raise Conflict(f"This search was changed meanwhile: version {search.version} is in force.")
+    subscriptions = queries.subscriptions_of(search.id)
+    active = [one for one in subscriptions if one.active_yn]
+
+    if name is not None:
+        search.saved_search_name = _checked_name(name)
+    if kinds is not None:
+        _check_kinds(kinds)
+    for one in subscriptions:
+        one.modification_timestamp = now
+        if kinds is not None:
+            one.kinds = kinds
+        if schedule is not None:
+            for column, value in _schedule_columns(schedule, one.contact, now).items():
+                setattr(one, column, value)
+    if wanted is not None and wanted != Criteria.parse(search.criteria):
+        if active:
+            refuse_too_broad(office_id, wanted, active[0].kinds, now=now)
+        search.version += 1
+        for column, value in _columns(wanted).items():
+            setattr(search, column, value)
+        db.session.add(_version(search, user_id, now))
+        for one in active:
+            one.reason_active_or_disabled = ReasonActiveOrDisabled.REVISED.value
+    search.modification_timestamp = now
+    db.session.flush()
+    _rewrite_keys(search, subscriptions)
+    return search
+
+
+def stop(
+    subscription_id: int,
+    reason: ReasonActiveOrDisabled | str,
+    now: datetime | None = None,
+    *,
+    office_id: int | None = None,
+) -> AlertSubscription:
+    """No more mails for this subscription, and why. Idempotent: the first reason stays.
+
+    Matches that wait are dropped by the last look. Raises NotFound; name `office_id` where a person asks.
+    """
+    subscription = queries.subscription_for_update(subscription_id, office_id)
+    if subscription.active_yn:
+        subscription.active_yn = False
+        subscription.reason_active_or_disabled = ReasonActiveOrDisabled(reason).value
+        subscription.next_send_timestamp = None
+        subscription.modification_timestamp = now or datetime.now(UTC)
+        db.session.flush()
+        queries.replace_keys([subscription.id], [])
+    return subscription
+
+
+def resume(subscription_id: int, now: datetime | None = None, *, office_id: int | None = None) -> AlertSubscription:
+    """Switch a stopped subscription on again, from now on: what happened meanwhile is not mailed (PA-16). Idempotent.
+
+    Raises NotFound, Conflict when the contact is gone, Invalid when the search is too broad by now (PA-14).
+    """
+    now = now or datetime.now(UTC)
+    subscription = queries.subscription_for_update(subscription_id, office_id)
+    if subscription.active_yn:
+        return subscription
+    search, contact = subscription.saved_search, subscription.contact
+    if contact.contact_status == ContactStatus.DELETED:
+        raise Conflict(f"{contact.full_name} was deleted: there is nobody to send to.")
+    refuse_too_broad(search.office_id, Criteria.parse(search.criteria), subscription.kinds, now=now)
+    schedule = Schedule.parse(subscription.schedule_type, subscription.send_time, subscription.daily_schedule)
+    subscription.active_yn = True
+    subscription.reason_active_or_disabled = ReasonActiveOrDisabled.RE_ACTIVATED.value
+    subscription.since_snapshot = func.pg_current_snapshot()
+    subscription.next_send_timestamp = next_send(now, schedule, zone_for(contact))
+    subscription.modification_timestamp = now
+    db.session.flush()
+    _rewrite_keys(search, [subscription])
+    return subscription
+
+
+def refuse_too_broad(office_id: int, criteria: Criteria, kinds: int, *, now: datetime) -> None:
+    """Raises Invalid when a search may not be switched on, naming the criterion to narrow (PA-14)."""
+    if not criteria.has_place:
+        raise Invalid("Say where: a search needs a place before it can be switched on.", field="city")
+    matches = queries.count_matching(office_id, criteria, _COUNTED)
+    if matches > MOST_MATCHES:
+        field, how = _narrow(criteria)
+        shown = f"{matches:,}" if matches < _COUNTED else f"{_COUNTED:,} or more"
+        raise Invalid(f"{shown} homes match now and the limit is {MOST_MATCHES}: {how}.", field=field)
+    sent = queries.backtest(office_id, criteria, kinds, days=_BACKTEST_DAYS, now=now)
+    weekly = sum(day.homes for day in sent) * 7 / _BACKTEST_DAYS
+    if weekly > MOST_A_WEEK:
+        field, how = _narrow(criteria)
+        raise Invalid(
+            f"It would send about {weekly:,.0f} homes a week and the limit is {MOST_A_WEEK}: {how}.", field=field
+        )
+
+
+def zone_for(contact: Contact) -> ZoneInfo:
+    """The wall clock of a buyer's mails: their own zone, else the office's (PA-20)."""
+    for name in (contact.time_zone, queries.zone_of(contact.office_id)):
+        try:
+            if name:
+                return ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError):
+            continue
+    return ZoneInfo("UTC")
+
+
+def _narrow(criteria: Criteria) -> tuple[str, str]:
+    """The criterion that would narrow a search most, and what to do with it."""
+    if not criteria.list_price or criteria.list_price.le is None:
+        return "list_price", "give a highest price"
+    if not criteria.property_type and not criteria.property_sub_type:
+        return "property_sub_type", "choose the types of home"
+    if not criteria.bedrooms_total:
+        return "bedrooms_total", "ask for a number of beds"
+    if criteria.list_price.ge is None:
+        return "list_price", "give a lowest price"
+    widest = max(
+        ("city", "postal_code", "county_or_parish", "subdivision_name"), key=lambda f: len(getattr(criteria, f))
+    )
+    if len(getattr(criteria, widest)) > 1:
+        return widest, "choose fewer places"
+    if criteria.radius:
+        return "radius", "draw a smaller circle"
+    if criteria.box:
+        return "box", "draw a smaller box"
+    return widest, "choose a smaller place"
+
+
+def _checked_name(name: str) -> str:
+    name = " ".join(name.split())
+    if not name or not name.isprintable():
+        raise Invalid("Give the search a name.", field="saved_search_name")
+    if len(name) > MOST_NAME:
+        raise Invalid(f"The name is too long: {MOST_NAME} letters is the limit.", field="saved_search_name")
+    return name
+
+
+def _check_kinds(kinds: int) -> None:
+    if not 0 < kinds <= ALL_KINDS:
+        raise Invalid("Choose at least one kind of news.", field="kinds")
+
+
+def _columns(criteria: Criteria) -> dict[str, Any]:
+    """The columns of saved_search that follow from its criteria."""
+    said = criteria.sentence()
+    return {
+        "criteria": criteria.as_dict(),
+        "shape": list(criteria.shape.numbers) if criteria.shape else None,
+        "search_query_human_readable": said
+        if len(said) <= _READABLE
+        else said[: _READABLE - 1].rsplit(" ", 1)[0] + "…",
+    }
+
+
+def _schedule_columns(schedule: Schedule, contact: Contact, now: datetime) -> dict[str, Any]:
+    return {
+        "schedule_type": schedule.schedule_type.value,
+        "send_time": schedule.send_time,
+        "daily_schedule": list(schedule.daily_schedule),
+        "next_send_timestamp": next_send(now, schedule, zone_for(contact)),
+    }
+
+
+def _version(search: SavedSearch, user_id: int | None, now: datetime) -> SavedSearchVersion:
+    return SavedSearchVersion(
+        saved_search_id=search.id, version=search.version, criteria=search.criteria, user_id=user_id, created_at=now
+    )
+
+
+def _rewrite_keys(search: SavedSearch, subscriptions: Sequence[AlertSubscription]) -> None:
+    """The key rows of these subscriptions, as criteria, kinds and active_yn now ask."""
+    criteria = Criteria.parse(search.criteria)
+    areas = area_ids(search.office_id, criteria.areas)
+    keys = [
+        key
+        for one in subscriptions
+        if one.active_yn
+        for key in explode(
+            criteria,
+            office_id=search.office_id,
+            areas=areas,
+            kinds=one.kinds,
+            subscription_id=one.id,
+            search_id=search.id,
+        )
+    ]
+    queries.replace_keys([one.id for one in subscriptions], keys)
