@@ -1,1 +1,16 @@
-"""What time starts: the clock, the queue, and one short file per stage."""
+"""Time enters here: the clock, the queue, and one short file for each stage."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from flask import Flask
+
+
+def init_app(app: Flask) -> None:
+    """Refuse to start on a schedule or a queue that nobody would serve (raises RegistryError)."""
+    from app.jobs.kinds import KINDS, check
+    from app.jobs.schedule import SCHEDULE
+
+    check(KINDS, SCHEDULE, Path(app.root_path).parent / "Procfile")
+    app.extensions["schedule"] = SCHEDULE

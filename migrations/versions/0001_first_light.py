@@ -457,6 +457,7 @@ def upgrade() -> None:
         sa.Column("due_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("trigger", sa.Text(), nullable=False),
         sa.Column("user_id", sa.BigInteger(), nullable=True),
+        sa.Column("after_run_id", sa.BigInteger(), nullable=True),
         sa.Column("state", sa.Text(), server_default="pending", nullable=False),
         sa.Column("attempt", sa.SmallInteger(), server_default="0", nullable=False),
         sa.Column("max_attempts", sa.SmallInteger(), server_default="3", nullable=False),
@@ -482,6 +483,13 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["schedule_name"], ["job_schedule.name"], name=op.f("job_run_schedule_name_fkey")),
         sa.ForeignKeyConstraint(["user_id"], ["user.id"], name=op.f("job_run_user_id_fkey")),
         sa.PrimaryKeyConstraint("id", name=op.f("job_run_pkey")),
+    )
+    op.create_index(
+        "job_run_after_run_idx",
+        "job_run",
+        ["after_run_id"],
+        unique=False,
+        postgresql_where=sa.text("after_run_id IS NOT NULL"),
     )
     op.create_index("job_run_created_idx", "job_run", ["created_at"], unique=False)
     op.create_index(
@@ -1051,6 +1059,7 @@ def downgrade() -> None:
         postgresql_where=sa.text("dedup_key IS NOT NULL AND state IN ('pending', 'running')"),
     )
     op.drop_index("job_run_created_idx", table_name="job_run")
+    op.drop_index("job_run_after_run_idx", table_name="job_run", postgresql_where=sa.text("after_run_id IS NOT NULL"))
     op.drop_table("job_run")
     op.drop_index("import_batch_office_idx", table_name="import_batch")
     op.drop_table("import_batch")

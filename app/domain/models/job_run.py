@@ -87,6 +87,7 @@ class JobRun(Model):
         Index("job_run_kind_idx", "kind", text("id DESC")),
         Index("job_run_kind_state_finished_idx", "kind", "state", text("finished_at DESC")),
         Index("job_run_created_idx", "created_at"),
+        Index("job_run_after_run_idx", "after_run_id", postgresql_where=text("after_run_id IS NOT NULL")),
     )
 
     id: Mapped[Id]
@@ -100,6 +101,8 @@ class JobRun(Model):
     trigger: Mapped[str] = mapped_column(Text)
     user_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("user.id"))
     """Who pressed the button, when somebody did."""
+    after_run_id: Mapped[int | None] = mapped_column(BigInteger)
+    """The run that started this one by succeeding."""
     state: Mapped[str] = mapped_column(Text, server_default=RunState.PENDING.value)
     attempt: Mapped[int] = mapped_column(SmallInteger, server_default="0")
     max_attempts: Mapped[int] = mapped_column(SmallInteger, server_default="3")

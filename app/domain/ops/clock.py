@@ -1,0 +1,67 @@
+"""When things are due: pure arithmetic on cron lines in a named zone. No clock is read here, no row either."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from croniter import croniter
+
+LOOK_BACK = (timedelta(minutes=5), timedelta(hours=1), timedelta(hours=26), timedelta(days=8), timedelta(days=400))
+LONGEST_GAP = timedelta(days=400)
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of the schedule. `grace_seconds`: a due time this long past without a success is overdue."""
+
+    name: str
+    kind: str
+    cron: str
+    time_zone: str
+    grace_seconds: int
+
+
+def occurrences(cron: str, time_zone: str, after: datetime, until: datetime) -> Iterator[datetime]:
+    """The due times in (after, until], in UTC, in order.
+
+    Across a change of clocks: a wall time that does not exist moves to the first minute after the gap; a wall time
+    that exists twice counts once, the first time, unless the line names every hour.
+    """
+    steps = croniter(cron, after.astimezone(ZoneInfo(time_zone)), ret_type=datetime)
+    names_its_hour = cron.split()[1] != "*"
+    while True:
+        wall: datetime = steps.get_next(datetime)
+        due = wall.astimezone(UTC)
+        if due > until:
+            return
+        if due > after and not (names_its_hour and _is_second_of_two(wall)):
+            yield due
+
+
+def next_due(cron: str, time_zone: str, after: datetime) -> datetime:
+    """The first due time after `after`."""
+    return next(occurrences(cron, time_zone, after, after + LONGEST_GAP))
+
+
+def last_due(cron: str, time_zone: str, until: datetime, since: datetime) -> datetime | None:
+    """The newest due time in (since, until], or None.
+
+    Looks forward from further and further back: croniter's own backward steps go wrong around a change of clocks.
+    """
+    for reach in LOOK_BACK:
+        start = max(since, until - reach)
+        newest = deque(occurrences(cron, time_zone, start, until), maxlen=1)
+        if newest:
+            return newest[0]
+        if start == since:
+            break
+    return None
+
+
+def _is_second_of_two(wall: datetime) -> bool:
+    """The repeated hour of an autumn night, seen for the second time."""
+    return wall.replace(fold=0).astimezone(UTC) < wall.astimezone(UTC)

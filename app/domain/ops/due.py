@@ -1,0 +1,125 @@
+"""The schedule as the ledger knows it, and its due times turned into runs. Nothing in this file commits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import select, update
+from sqlalchemy.dialects.postgresql import insert
+
+from app.domain.models import JobRun, JobSchedule, RunState, Trigger
+from app.domain.ops.clock import Line, next_due, occurrences
+from app.domain.ops.ledger import Work
+from app.extensions import db
+
+CATCH_UP = timedelta(days=7)
+"""How far back missed due times are written down (PA-23)."""
+REMOVED = "no longer in the code"
+
+
+def write_schedule(lines: Iterable[Line], now: datetime | None = None) -> None:
+    """Make job_schedule say what the code says. Idempotent, and safe from several processes at once.
+
+    A new or changed line owes its due times from now on. A line that left the code is switched off, not deleted: its
+    runs stay explained. A line that a person paused stays paused.
+    """
+    now = now or datetime.now(UTC)
+    known = {
+        row.name: row
+        for row in db.session.execute(select(JobSchedule).order_by(JobSchedule.name).with_for_update()).scalars()
+    }
+    names = set()
+    for line in lines:
+        names.add(line.name)
+        row = known.get(line.name)
+        if row is None:
+            _insert(line, now)
+            continue
+        is_new_clock = (row.cron, row.time_zone) != (line.cron, line.time_zone)
+        was_removed = row.paused_reason == REMOVED
+        if was_removed:
+            row.enabled, row.paused_reason = True, None
+        if is_new_clock or was_removed:
+            row.cron, row.time_zone = line.cron, line.time_zone
+            row.due_from = row.last_due_at = now
+            row.next_due_at = next_due(line.cron, line.time_zone, now)
+            row.updated_at = now
+        if (row.kind, row.grace_seconds) != (line.kind, line.grace_seconds):
+            row.kind, row.grace_seconds, row.updated_at = line.kind, line.grace_seconds, now
+    for name, row in known.items():
+        if name not in names and row.enabled:
+            row.enabled, row.paused_reason, row.updated_at = False, REMOVED, now
+    db.session.flush()
+
+
+def _insert(line: Line, now: datetime) -> None:
+    db.session.execute(
+        insert(JobSchedule)
+        .values(
+            name=line.name,
+            kind=line.kind,
+            cron=line.cron,
+            time_zone=line.time_zone,
+            grace_seconds=line.grace_seconds,
+            due_from=now,
+            last_due_at=now,
+            next_due_at=next_due(line.cron, line.time_zone, now),
+            updated_at=now,
+        )
+        .on_conflict_do_nothing(index_elements=["name"])
+    )
+
+
+def materialise(name: str, work: Work, now: datetime | None = None) -> int | None:
+    """Turn the due times of one schedule line since the last look into runs. Idempotent: one row for each due time,
+    whoever ticks and however often. Returns the id of the run that is to be done, or None when nothing was due.
+
+    After an outage only the newest due time is run; the older ones are recorded as missed, and so is a run of this
+    line that nobody had begun when its successor came due. A line that another process is looking at is left to it.
+    """
+    now = now or datetime.now(UTC)
+    schedule = db.session.execute(
+        select(JobSchedule)
+        .where(JobSchedule.name == name, JobSchedule.enabled)
+        .with_for_update(skip_locked=True)
+        .execution_options(populate_existing=True)
+    ).scalar()
+    if schedule is None or (schedule.next_due_at is not None and schedule.next_due_at > now):
+        return None
+    since = max(schedule.last_due_at or schedule.due_from, now - CATCH_UP)
+    due = list(occurrences(schedule.cron, schedule.time_zone, since, now))
+    schedule.next_due_at = next_due(schedule.cron, schedule.time_zone, now)
+    if not due:
+        return None
+    newest = schedule.last_due_at = due[-1]
+    row = {
+        "kind": schedule.kind,
+        "queue": work.queue,
+        "lock_key": schedule.kind if work.skips_overlap else None,
+        "schedule_name": name,
+        "trigger": Trigger.SCHEDULE.value,
+        "max_attempts": work.max_attempts,
+        "created_at": now,
+    }
+    once = insert(JobRun).on_conflict_do_nothing(index_elements=["schedule_name", "due_at"])
+    missed = [
+        row | {"due_at": moment, "run_after": moment, "state": RunState.MISSED.value, "finished_at": now}
+        for moment in due[:-1]
+    ]
+    if missed:
+        db.session.execute(once, missed)
+    db.session.execute(
+        update(JobRun)
+        .where(
+            JobRun.schedule_name == name,
+            JobRun.state == RunState.PENDING.value,
+            JobRun.attempt == 0,
+            JobRun.due_at < newest,
+        )
+        .values(state=RunState.MISSED.value, finished_at=now)
+        .execution_options(synchronize_session=False)
+    )
+    return db.session.execute(
+        once.values(row | {"due_at": newest, "run_after": newest, "state": RunState.PENDING.value}).returning(JobRun.id)
+    ).scalar()

@@ -1,0 +1,407 @@
+"""The ledger of runs: what was to be done, who is doing it, what came of it. PostgreSQL decides every question here;
+Redis only wakes somebody up. Nothing in this file commits.
+
+One run passes through: add → claim → (renew, fence)* → finish | fail | lose → …; reap takes back what a dead worker
+held. A claim hands out a token; every later word about the run must show it, so a worker that lost its lease can
+change nothing (fenced). `now` is bound everywhere, so a day can be replayed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy import CursorResult, and_, cast, exists, or_, select, update
+from sqlalchemy.dialects.postgresql import JSONB, insert
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import aliased
+
+from app.domain.errors import Conflict, NotFound
+from app.domain.models import AttemptOutcome, JobAttempt, JobRun, RunState, Trigger
+from app.extensions import db
+
+BACKOFF = (5, 30, 180, 900)
+"""Seconds before the second, third … attempt."""
+ERROR_LENGTH = 20_000
+MAIL_ADDRESS = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
+
+
+class LeaseLost(Exception):
+    """Another worker has, or may have, this run now: whatever this one did since its last commit must be undone."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """A line of the registry as the ledger needs it: where a kind of run is queued, and how often it is tried."""
+
+    queue: str
+    max_attempts: int
+    skips_overlap: bool
+    """True: at most one run of this kind at a time; a second one is recorded as skipped."""
+
+
+def add(
+    kind: str,
+    work: Work,
+    args: dict[str, Any] | None = None,
+    *,
+    trigger: Trigger,
+    user_id: int | None = None,
+    after_run_id: int | None = None,
+    dedup_key: str | None = None,
+    run_after: datetime | None = None,
+    now: datetime | None = None,
+) -> JobRun:
+    """Write down a run that is to be done. With a `dedup_key` that is pending or running, returns that one instead."""
+    now = now or datetime.now(UTC)
+    statement = (
+        insert(JobRun)
+        .values(
+            kind=kind,
+            args=args or {},
+            queue=work.queue,
+            dedup_key=dedup_key,
+            lock_key=kind if work.skips_overlap else None,
+            trigger=trigger.value,
+            user_id=user_id,
+            after_run_id=after_run_id,
+            max_attempts=work.max_attempts,
+            run_after=run_after or now,
+            created_at=now,
+        )
+        .on_conflict_do_nothing(
+            index_elements=[JobRun.dedup_key],
+            index_where=and_(JobRun.dedup_key.is_not(None), JobRun.state.in_(("pending", "running"))),
+        )
+        .returning(JobRun.id)
+    )
+    run_id = db.session.execute(statement).scalar()
+    if run_id is None:
+        run_id = db.session.execute(
+            select(JobRun.id).where(JobRun.dedup_key == dedup_key, JobRun.state.in_(("pending", "running")))
+        ).scalar()
+        if run_id is None:  # it ended between the two statements
+            return add(
+                kind,
+                work,
+                args,
+                trigger=trigger,
+                user_id=user_id,
+                after_run_id=after_run_id,
+                dedup_key=dedup_key,
+                run_after=run_after,
+                now=now,
+            )
+    run = db.session.get(JobRun, run_id)
+    if run is None:
+        raise NotFound("That run is gone.")
+    return run
+
+
+def claim(run_id: int, worker: str, lease_seconds: int, now: datetime | None = None) -> JobRun | None:
+    """Take a run that is due, for `lease_seconds`. None: somebody has it, it is done, not due, or must not overlap.
+
+    The attempt is counted here, before the work. A run that may not overlap another of its kind ends as skipped when
+    it came from the clock or a person; one that follows from another run waits a little and is offered again.
+    """
+    now = now or datetime.now(UTC)
+    token = uuid4()
+    other = aliased(JobRun)
+    taken = exists().where(other.lock_key == JobRun.lock_key, other.state == RunState.RUNNING.value)
+    due = and_(JobRun.id == run_id, JobRun.state == RunState.PENDING.value, JobRun.run_after <= now)
+    statement = (
+        update(JobRun)
+        .where(due, ~taken)
+        .values(
+            state=RunState.RUNNING.value,
+            attempt=JobRun.attempt + 1,
+            lease_token=token,
+            lease_until=now + timedelta(seconds=lease_seconds),
+            worker=worker,
+            started_at=now,
+            finished_at=None,
+            progress=None,
+        )
+        .returning(JobRun)
+        .execution_options(populate_existing=True, synchronize_session=False)
+    )
+    run: JobRun | None
+    try:
+        with db.session.begin_nested():
+            run = db.session.execute(statement).scalar()
+    except IntegrityError:  # another of its kind was claimed in the same instant: the unique lock key decided
+        run = None
+    if run is None:
+        _refuse_overlap(due, taken, now)
+        return None
+    db.session.add(JobAttempt(run_id=run.id, attempt=run.attempt, worker=worker, started_at=now))
+    db.session.flush()
+    return run
+
+
+def _refuse_overlap(due: Any, taken: Any, now: datetime) -> None:
+    follows = JobRun.trigger == Trigger.EVENT.value
+    db.session.execute(
+        update(JobRun)
+        .where(due, taken, ~follows)
+        .values(state=RunState.SKIPPED.value, finished_at=now)
+        .execution_options(synchronize_session=False)
+    )
+    db.session.execute(
+        update(JobRun)
+        .where(due, taken, follows)
+        .values(run_after=now + timedelta(seconds=BACKOFF[0]), hinted_at=None)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def _held(run_id: int, token: UUID | None) -> Any:
+    return and_(JobRun.id == run_id, JobRun.state == RunState.RUNNING.value, JobRun.lease_token == token)
+
+
+def renewal(run_id: int, token: UUID, until: datetime, progress: dict[str, Any] | None) -> Any:
+    """The statement that keeps a lease alive, for the renewing thread's own connection; 0 rows = the lease is lost."""
+    values: dict[str, Any] = {"lease_until": until}
+    if progress is not None:
+        values["progress"] = cast(progress, JSONB)
+    return update(JobRun).where(_held(run_id, token)).values(**values)
+
+
+def fence(run_id: int, token: UUID, until: datetime, progress: dict[str, Any] | None = None) -> None:
+    """Last word of a transaction inside a run: proves that the lease is still ours, and lengthens it.
+
+    Raises LeaseLost when it is not; the caller rolls back.
+    """
+    if _rows(db.session.execute(_unsynchronised(renewal(run_id, token, until, progress)))) != 1:
+        raise LeaseLost(f"run {run_id}")
+
+
+def finish(run_id: int, token: UUID, counts: dict[str, Any], now: datetime | None = None) -> None:
+    """Succeeded. In the same transaction as the last effects; raises LeaseLost when the lease is no longer ours."""
+    now = now or datetime.now(UTC)
+    statement = (
+        update(JobRun)
+        .where(_held(run_id, token))
+        .values(
+            state=RunState.SUCCEEDED.value,
+            finished_at=now,
+            counts=counts,
+            lease_token=None,
+            lease_until=None,
+            error_class=None,
+            error=None,
+        )
+        .returning(JobRun.attempt)
+    )
+    attempt = db.session.execute(_unsynchronised(statement)).scalar()
+    if attempt is None:
+        raise LeaseLost(f"run {run_id}")
+    _close_attempt(run_id, attempt, AttemptOutcome.OK, now)
+
+
+def fail(
+    run_id: int,
+    token: UUID,
+    error_class: str,
+    error: str,
+    *,
+    outcome: AttemptOutcome = AttemptOutcome.ERROR,
+    again: bool = True,
+    now: datetime | None = None,
+) -> RunState | None:
+    """The attempt ended in an error: pending again after a pause, or failed when it was the last (or not `again`).
+
+    Returns the new state, None when the lease was no longer ours (then nothing changed).
+    """
+    return _end_attempt(_held(run_id, token), error_class, error, outcome, again=again, now=now)
+
+
+def lose(
+    run_id: int, worker: str, error: str, rss_peak_kb: int | None = None, now: datetime | None = None
+) -> RunState | None:
+    """The process that held this run is certainly dead (its parent waited for it): take it back at once."""
+    mine = and_(JobRun.id == run_id, JobRun.state == RunState.RUNNING.value, JobRun.worker == worker)
+    return _end_attempt(mine, "WorkerKilled", error, AttemptOutcome.LOST, rss_peak_kb=rss_peak_kb, now=now)
+
+
+def _end_attempt(
+    where: Any,
+    error_class: str,
+    error: str,
+    outcome: AttemptOutcome,
+    *,
+    again: bool = True,
+    rss_peak_kb: int | None = None,
+    now: datetime | None = None,
+) -> RunState | None:
+    now = now or datetime.now(UTC)
+    row = db.session.execute(
+        select(JobRun).where(where).with_for_update().execution_options(populate_existing=True)
+    ).scalar()
+    if row is None:
+        return None
+    last = not again or row.attempt >= row.max_attempts
+    row.state = (RunState.FAILED if last else RunState.PENDING).value
+    row.finished_at = now if last else None
+    row.run_after = row.run_after if last else now + _pause(row.attempt)
+    row.lease_token = row.lease_until = row.hinted_at = None
+    row.error_class, row.error = error_class, _without_people(error)[-ERROR_LENGTH:]
+    db.session.flush()
+    _close_attempt(row.id, row.attempt, outcome, now, error_class=error_class, error=row.error, rss_peak_kb=rss_peak_kb)
+    return RunState(row.state)
+
+
+def reap(now: datetime | None = None, limit: int = 500) -> int:
+    """Take back runs whose worker fell silent past its lease. Safe from any number of processes at once."""
+    now = now or datetime.now(UTC)
+    silent = db.session.execute(
+        select(JobRun.id, JobRun.worker, JobRun.lease_token)
+        .where(JobRun.state == RunState.RUNNING.value, JobRun.lease_until < now)
+        .order_by(JobRun.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    ).all()
+    for run_id, worker, token in silent:
+        _end_attempt(
+            _held(run_id, token),
+            "WorkerLost",
+            f"Worker {worker} fell silent: its lease ran out. It was killed, frozen or cut off.",
+            AttemptOutcome.LOST,
+            now=now,
+        )
+    return len(silent)
+
+
+def _close_attempt(
+    run_id: int,
+    attempt: int,
+    outcome: AttemptOutcome,
+    now: datetime,
+    *,
+    error_class: str | None = None,
+    error: str | None = None,
+    rss_peak_kb: int | None = None,
+) -> None:
+    db.session.execute(
+        _unsynchronised(
+            update(JobAttempt)
+            .where(JobAttempt.run_id == run_id, JobAttempt.attempt == attempt)
+            .values(
+                finished_at=now, outcome=outcome.value, error_class=error_class, error=error, rss_peak_kb=rss_peak_kb
+            )
+        )
+    )
+
+
+@dataclass(frozen=True)
+class Hint:
+    """What the bell says to a worker: this run, this try."""
+
+    run_id: int
+    queue: str
+    attempt: int
+    kind: str
+
+
+def take_hints(
+    now: datetime | None = None,
+    *,
+    run_ids: Sequence[int] | None = None,
+    again_after: timedelta = timedelta(seconds=60),
+    limit: int = 500,
+) -> list[Hint]:
+    """The runs somebody should be told about: due, and never told of, or told too long ago. Marks them as told.
+
+    `run_ids` narrows it to those. Told after the caller's commit; if that fails, they are told again later.
+    """
+    now = now or datetime.now(UTC)
+    wanted = [
+        JobRun.state == RunState.PENDING.value,
+        JobRun.run_after <= now,
+        or_(JobRun.hinted_at.is_(None), JobRun.hinted_at <= now - again_after),
+    ]
+    if run_ids is not None:
+        wanted.append(JobRun.id.in_(run_ids))
+    chosen = (
+        select(JobRun.id)
+        .where(*wanted)
+        .order_by(JobRun.run_after, JobRun.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    rows = db.session.execute(
+        _unsynchronised(
+            update(JobRun)
+            .where(JobRun.id.in_(chosen.scalar_subquery()))
+            .values(hinted_at=now)
+            .returning(JobRun.id, JobRun.queue, JobRun.attempt, JobRun.kind)
+        )
+    ).all()
+    return [Hint(*row) for row in sorted(rows)]
+
+
+def forget_hints(run_ids: Sequence[int]) -> None:
+    """The bell could not be rung for these after all: they are due to be told of again at once."""
+    statement = update(JobRun).where(JobRun.id.in_(run_ids)).values(hinted_at=None)
+    db.session.execute(_unsynchronised(statement))
+
+
+def cancel(run_id: int, now: datetime | None = None) -> JobRun:
+    """A person decides that this run is not to be done. Raises NotFound, and Conflict when it has begun or ended."""
+    now = now or datetime.now(UTC)
+    run = db.session.get(JobRun, run_id)
+    if run is None:
+        raise NotFound("There is no such run.")
+    done = db.session.execute(
+        _unsynchronised(
+            update(JobRun)
+            .where(JobRun.id == run_id, JobRun.state == RunState.PENDING.value)
+            .values(state=RunState.CANCELLED.value, finished_at=now)
+        )
+    )
+    if _rows(done) != 1:
+        raise Conflict(f"Run {run_id} is {run.state}: only a run that waits can be cancelled.")
+    db.session.refresh(run)
+    return run
+
+
+def retry(run_id: int, work: Work, user_id: int | None = None, now: datetime | None = None) -> JobRun:
+    """A person asks for a run again: a new run with the same arguments and the same window. Raises NotFound, and
+    Conflict when the run has not ended."""
+    run = db.session.get(JobRun, run_id)
+    if run is None:
+        raise NotFound("There is no such run.")
+    if run.state in {RunState.PENDING, RunState.RUNNING}:
+        raise Conflict(f"Run {run_id} is {run.state}: wait for its end, or cancel it.")
+    args = run.args | {"retry_of": run.id, "window_end": window_end(run).isoformat()}
+    return add(run.kind, work, args, trigger=Trigger.RETRY, user_id=user_id, dedup_key=f"retry-{run.id}", now=now)
+
+
+def window_end(run: JobRun) -> datetime:
+    """The moment a run speaks for: its due time, what it was handed, or when it was asked for. The same for every
+    attempt, so that a repeated attempt finds what the first one wrote."""
+    given = run.args.get("window_end")
+    if isinstance(given, str):
+        return datetime.fromisoformat(given)
+    return run.due_at or run.created_at
+
+
+def _pause(attempt: int) -> timedelta:
+    return timedelta(seconds=BACKOFF[min(attempt, len(BACKOFF)) - 1])
+
+
+def _rows(result: Any) -> int:
+    return int(result.rowcount) if isinstance(result, CursorResult) else 0
+
+
+def _unsynchronised(statement: Any) -> Any:
+    return statement.execution_options(synchronize_session=False)
+
+
+def _without_people(error: str) -> str:
+    """An error is read by many: addresses in it (a unique key's complaint, say) are taken out."""
+    return MAIL_ADDRESS.sub("…@…", error)

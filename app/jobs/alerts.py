@@ -1,0 +1,24 @@
+"""Every 15 minutes: what happened to the listings, against every saved search (PA-01, PA-10)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import UTC, datetime
+
+from app.jobs.run import Run
+
+
+def alerts(run: Run) -> dict[str, int]:
+    """Idempotent: an event is taken into one batch, a batch is matched in one transaction."""
+    from app.domain.alerts.match import match_one_batch, take_batches
+
+    taken = take_batches(datetime.now(UTC), job_run_id=run.id)
+    run.commit()
+    counts: Counter[str] = Counter(batches=0)
+    while (found := match_one_batch(datetime.now(UTC))) is not None:
+        counts.update(found)
+        counts["batches"] += 1
+        run.progress("matching", counts["batches"], max(taken, counts["batches"]))
+        run.commit()
+    run.then("digests", {"window_end": run.window_end.isoformat()})
+    return dict(counts)

@@ -1,0 +1,23 @@
+"""After each alerts run: what waits for a buyer, and is due, becomes one mail to their address (PA-08)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import UTC, datetime
+
+from app.jobs.run import Run
+
+
+def digests(run: Run) -> dict[str, int]:
+    """Idempotent: a digest is unique for an address and a window, and so is its message."""
+    from app.domain.digests.build import build_some
+
+    counts: Counter[str] = Counter()
+    chunks = 0
+    while (built := build_some(run.window_end, datetime.now(UTC), job_run_id=run.id)) is not None:
+        counts.update(built)
+        chunks += 1
+        run.progress("writing mails", chunks)
+        run.commit()
+    run.then("messages")
+    return dict(counts)

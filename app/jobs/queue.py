@@ -1,0 +1,243 @@
+"""Start a run, ring the bell, do the work. The row in PostgreSQL is the promise; what lies in Redis is a hint that
+may be lost, doubled or late without harm.
+
+    run = start("alerts", trigger=Trigger.MANUAL)
+    db.session.commit()
+    ring([run.id])
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+import traceback
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import Any
+from uuid import uuid4
+
+import redis
+import sentry_sdk
+import structlog
+from flask import current_app
+from rq import Queue
+from rq.exceptions import DuplicateJobError
+from rq.serializers import JSONSerializer
+from rq.timeouts import JobTimeoutException
+
+from app.domain.errors import NotFound
+from app.domain.models import AttemptOutcome, JobRun, RunState, Trigger
+from app.domain.ops import ledger
+from app.domain.ops.ledger import Hint, LeaseLost
+from app.extensions import db, redis_for_web, settings
+from app.jobs.kinds import KINDS, Kind
+from app.jobs.run import Lease, Run
+
+log = structlog.get_logger(__name__)
+
+HINT_TTL = 120
+"""Seconds after which an unanswered hint is forgotten by Redis, so that the same run can be rung for again."""
+FAILURE_TTL = 60
+RING_AGAIN = timedelta(seconds=60)
+EPOCH = "porchlight:epoch"
+"""A key that Redis loses only together with everything else: without it, all hints are rung again at once."""
+
+
+def start(
+    kind: str,
+    args: dict[str, Any] | None = None,
+    *,
+    trigger: Trigger,
+    user_id: int | None = None,
+    dedup_key: str | None = None,
+    run_after: datetime | None = None,
+    now: datetime | None = None,
+) -> JobRun:
+    """Write down a run in the caller's transaction. The caller commits, then rings. With a `dedup_key` that is
+    pending or running, returns that run instead. Raises NotFound for a kind that does not exist."""
+    return ledger.add(
+        kind,
+        _kind(kind).work,
+        args,
+        trigger=trigger,
+        user_id=user_id,
+        dedup_key=dedup_key,
+        run_after=run_after,
+        now=now,
+    )
+
+
+def retry(run_id: int, user_id: int | None = None) -> JobRun:
+    """Write down the same run again. Raises NotFound, or Conflict while it has not ended."""
+    run = db.session.get(JobRun, run_id)
+    if run is None:
+        raise NotFound("There is no such run.")
+    return ledger.retry(run_id, _kind(run.kind).work, user_id)
+
+
+def ring(run_ids: Iterable[int]) -> int:
+    """Tell the workers about these runs, after the caller's commit. Best effort: never raises; what it cannot tell
+    now, the sweep tells within a minute. Returns how many were told."""
+    try:
+        hints = ledger.take_hints(run_ids=list(run_ids), again_after=timedelta(0))
+        db.session.commit()
+        return _push(hints)
+    except Exception as error:
+        db.session.rollback()
+        log.warning("bell.failed", error=type(error).__name__)
+        return 0
+
+
+def ring_due(now: datetime | None = None) -> int:
+    """Tell the workers about every run that is due and that nobody was told of lately; about all of them when Redis
+    has lost its memory. Never raises. Returns how many were told."""
+    try:
+        has_forgotten = bool(bell(settings().redis_url).set(EPOCH, uuid4().hex, nx=True))
+    except redis.RedisError as error:
+        log.warning("bell.unreachable", error=type(error).__name__)
+        return 0
+    try:
+        hints = ledger.take_hints(now, again_after=timedelta(0) if has_forgotten else RING_AGAIN)
+        db.session.commit()
+        return _push(hints)
+    except Exception as error:
+        db.session.rollback()
+        log.warning("bell.failed", error=type(error).__name__)
+        return 0
+
+
+def _push(hints: list[Hint]) -> int:
+    told = 0
+    for hint in hints:
+        try:
+            _queue(hint.queue).enqueue_call(
+                "app.jobs.queue.work",
+                args=(hint.run_id,),
+                job_id=f"run-{hint.run_id}-{hint.attempt}",
+                description=f"{hint.kind} run {hint.run_id}",
+                timeout=KINDS[hint.kind].timeout if hint.kind in KINDS else FAILURE_TTL,
+                unique=True,
+                ttl=HINT_TTL,
+                result_ttl=0,
+                failure_ttl=FAILURE_TTL,
+            )
+        except DuplicateJobError:
+            pass  # told already, and not forgotten
+        except redis.RedisError as error:
+            log.warning("bell.unreachable", error=type(error).__name__, untold=len(hints) - told)
+            ledger.forget_hints([late.run_id for late in hints[told:]])
+            db.session.commit()
+            return told
+        told += 1
+    return told
+
+
+def work(run_id: int) -> None:
+    """Do one run: what a worker calls. Idempotent: a run that is done, taken or not due is left alone.
+
+    The counts, the follow-up runs and the job's last effects are committed in one transaction, which is refused when
+    the lease was lost meanwhile.
+    """
+    app = current_app._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001
+    with app.app_context(), structlog.contextvars.bound_contextvars(run_id=run_id):
+        try:
+            claimed = ledger.claim(run_id, worker_name(), settings().run_lease_seconds)
+            db.session.commit()
+            if claimed is not None:
+                _perform(claimed)
+        finally:
+            ring_due()
+
+
+def _perform(claimed: JobRun) -> None:
+    started = time.monotonic()
+    kind = KINDS.get(claimed.kind)
+    token, run_id, name = claimed.lease_token, claimed.id, claimed.kind
+    if token is None:
+        raise LeaseLost(f"run {run_id}")
+    if kind is None:
+        ledger.fail(run_id, token, "NoSuchKind", f"There is no job called “{name}” in this version.", again=False)
+        db.session.commit()
+        return
+    deadline = datetime.now(UTC) + timedelta(seconds=kind.timeout)
+    with (
+        structlog.contextvars.bound_contextvars(stage=name, attempt=claimed.attempt),
+        Lease(run_id, token, settings().run_lease_seconds, deadline) as lease,
+    ):
+        run = Run(
+            id=run_id,
+            kind=name,
+            args=dict(claimed.args),
+            attempt=claimed.attempt,
+            user_id=claimed.user_id,
+            window_end=ledger.window_end(claimed),
+            lease=lease,
+        )
+        try:
+            counts = kind.function(run)
+            for follow_up, args in run.follow_ups:
+                ledger.add(follow_up, _kind(follow_up).work, args, trigger=Trigger.EVENT, after_run_id=run_id)
+            ledger.finish(run_id, token, counts)
+            db.session.commit()
+            log.info("run.succeeded", ms=_ms(started), counts=counts)
+        except LeaseLost:
+            db.session.rollback()
+            log.warning("run.fenced", ms=_ms(started))
+        except Exception as error:
+            db.session.rollback()
+            _record_failure(run, token, error, timed_out=time.monotonic() - started >= kind.timeout)
+
+
+def _record_failure(run: Run, token: Any, error: Exception, *, timed_out: bool) -> None:
+    is_timeout = timed_out or isinstance(error, JobTimeoutException)
+    state = ledger.fail(
+        run.id,
+        token,
+        type(error).__name__,
+        "".join(traceback.format_exception(error)),
+        outcome=AttemptOutcome.TIMEOUT if is_timeout else AttemptOutcome.ERROR,
+    )
+    db.session.commit()
+    log.warning("run.failed", error=type(error).__name__, state=state)
+    if state == RunState.FAILED:  # once, at the end: attempts that will be repeated are not news
+        with sentry_sdk.new_scope() as scope:
+            scope.set_tag("stage", run.kind)
+            scope.set_tag("run_id", str(run.id))
+            sentry_sdk.capture_exception(error)
+        sentry_sdk.flush(timeout=1)
+
+
+def worker_name() -> str:
+    """Who is working: the RQ worker's name, or this process when there is none."""
+    return os.environ.get("RQ_WORKER_ID") or f"{socket.gethostname()}-{os.getpid()}"
+
+
+def run_id_of(job_arguments: Any) -> int | None:
+    """The run a queued job speaks of, read from its arguments; None when they are of another kind."""
+    first = job_arguments[0] if isinstance(job_arguments, list | tuple) and job_arguments else None
+    return first if isinstance(first, int) else None
+
+
+@cache
+def bell(redis_url: str) -> redis.Redis:
+    """The bell's own client: it gives up in a second, so that a dead Redis never holds up a page or a run."""
+    return redis_for_web(redis_url)
+
+
+def _queue(name: str) -> Queue:
+    return Queue(name, connection=bell(settings().redis_url), serializer=JSONSerializer)
+
+
+def _kind(name: str) -> Kind:
+    if name not in KINDS:
+        raise NotFound(f"There is no job called “{name}”.")
+    return KINDS[name]
+
+
+def _ms(started: float) -> int:
+    return round((time.monotonic() - started) * 1000)
+
+
+__all__ = ["KINDS", "retry", "ring", "ring_due", "start", "work"]

@@ -1,0 +1,27 @@
+"""Every minute: take back what dead workers held, and see that due mail has somebody to send it. The bell itself is
+rung after every run (app/jobs/queue.py), so a sweep is also the bell that rings when Redis has forgotten all."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from app.domain.ops import ledger, queries
+from app.jobs.run import Run
+
+
+def sweep(run: Run) -> dict[str, int]:
+    """Idempotent: what was taken back once is no longer held."""
+    now = datetime.now(UTC)
+    counts = {"runs_taken_back": ledger.reap(now), "messages_taken_back": _reap_messages(now)}
+    due = queries.due_messages(now)
+    if due:
+        run.then("messages")
+    return counts | {"messages_due": due}
+
+
+def _reap_messages(now: datetime) -> int:
+    try:
+        from app.domain.messages import queue as outbound
+    except ImportError:  # the sender is not here yet
+        return 0
+    return outbound.reap(now)

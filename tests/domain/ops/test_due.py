@@ -1,0 +1,113 @@
+"""Due times become runs: each exactly once, the missed ones written down (PA-23, SY-07)."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from app.domain.models import JobRun, JobSchedule
+from app.domain.ops import due, ledger
+from app.domain.ops.clock import Line
+from app.domain.ops.ledger import Work
+
+ALERTS = Line("alerts", "alerts", "*/15 * * * *", "UTC", 600)
+NIGHTLY = Line("retention", "retention", "30 1 * * *", "America/New_York", 3600)
+WORK = Work("alerts", 3, skips_overlap=True)
+NOW = datetime(2026, 11, 20, 10, 3, tzinfo=UTC)
+
+
+def at(hour: int, minute: int, second: int = 0) -> datetime:
+    return NOW.replace(hour=hour, minute=minute, second=second)
+
+
+def rows(db, name: str = "alerts") -> list[tuple[str, str]]:
+    db.session.expire_all()
+    runs = db.session.query(JobRun).filter_by(schedule_name=name).order_by(JobRun.due_at).all()
+    return [(f"{run.due_at:%H:%M}", run.state) for run in runs]
+
+
+@pytest.fixture
+def alerts(db):
+    due.write_schedule([ALERTS], now=NOW)
+
+
+def test_a_due_time_makes_exactly_one_run_however_often_it_is_looked_at(db, alerts):
+    assert due.materialise("alerts", WORK, at(10, 14, 59)) is None
+    assert due.materialise("alerts", WORK, at(10, 15)) is not None
+    assert due.materialise("alerts", WORK, at(10, 15, 5)) is None
+    assert rows(db) == [("10:15", "pending")]
+
+
+def test_a_due_time_that_already_has_its_run_is_not_made_again(db, alerts):
+    first = due.materialise("alerts", WORK, at(10, 15))
+    # As if another scheduler's look at the same due time had been lost before it moved the line on.
+    schedule = db.session.get(JobSchedule, "alerts")
+    schedule.last_due_at, schedule.next_due_at = at(10, 0), at(10, 15)
+    db.session.flush()
+    assert due.materialise("alerts", WORK, at(10, 15, 9)) is None
+    assert first is not None
+    assert rows(db) == [("10:15", "pending")]
+
+
+def test_after_an_outage_the_newest_due_time_runs_and_the_older_ones_are_recorded_as_missed(db, alerts):
+    due.materialise("alerts", WORK, at(11, 2))
+    assert rows(db) == [("10:15", "missed"), ("10:30", "missed"), ("10:45", "missed"), ("11:00", "pending")]
+
+
+def test_a_run_that_nobody_began_is_missed_when_its_successor_comes_due(db, alerts):
+    due.materialise("alerts", WORK, at(10, 15))
+    due.materialise("alerts", WORK, at(10, 30))
+    assert rows(db) == [("10:15", "missed"), ("10:30", "pending")]
+
+
+def test_a_run_that_was_begun_is_not_missed(db, alerts):
+    run_id = due.materialise("alerts", WORK, at(10, 15))
+    token = ledger.claim(run_id, "w", 60, now=at(10, 15, 2)).lease_token
+    due.materialise("alerts", WORK, at(10, 30))
+    assert rows(db) == [("10:15", "running"), ("10:30", "pending")]
+    ledger.fail(run_id, token, "ValueError", "no", now=at(10, 30, 1))
+    due.materialise("alerts", WORK, at(10, 45))
+    assert rows(db) == [("10:15", "pending"), ("10:30", "missed"), ("10:45", "pending")]
+
+
+def test_no_more_than_a_week_of_missed_due_times_is_written_down(db, alerts):
+    due.materialise("alerts", WORK, NOW + timedelta(days=30))
+    states = [state for _, state in rows(db)]
+    assert states.count("missed") == 7 * 96 - 1
+    assert states.count("pending") == 1
+
+
+def test_a_nightly_line_makes_one_run_on_the_night_with_two_half_past_ones(db):
+    due.write_schedule([NIGHTLY], now=datetime(2026, 10, 31, 12, tzinfo=UTC))
+    for quarter in range(4 * 24):
+        due.materialise("retention", WORK, datetime(2026, 11, 1, 0, tzinfo=UTC) + timedelta(minutes=15 * quarter))
+    assert rows(db, "retention") == [("05:30", "pending")]
+
+
+def test_writing_the_schedule_again_loses_no_due_time(db, alerts):
+    due.write_schedule([ALERTS], now=at(10, 20))
+    due.materialise("alerts", WORK, at(10, 20, 5))
+    assert rows(db) == [("10:15", "pending")]
+
+
+def test_a_line_with_a_new_clock_owes_its_due_times_from_then_on(db, alerts):
+    due.write_schedule([Line("alerts", "alerts", "0 * * * *", "UTC", 600)], now=at(10, 20))
+    due.materialise("alerts", WORK, at(11, 1))
+    assert rows(db) == [("11:00", "pending")]
+    assert db.session.get(JobSchedule, "alerts").due_from == at(10, 20)
+
+
+def test_a_line_that_left_the_code_stops_and_owes_nothing_when_it_returns(db, alerts):
+    due.write_schedule([], now=at(10, 10))
+    assert due.materialise("alerts", WORK, at(10, 16)) is None
+    due.write_schedule([ALERTS], now=at(12, 1))
+    due.materialise("alerts", WORK, at(12, 16))
+    assert rows(db) == [("12:15", "pending")]
+
+
+def test_a_paused_line_stays_paused_when_the_code_is_deployed_again(db, alerts):
+    db.session.get(JobSchedule, "alerts").enabled = False
+    db.session.flush()
+    due.write_schedule([ALERTS], now=at(10, 10))
+    assert due.materialise("alerts", WORK, at(10, 16)) is None

@@ -1,0 +1,151 @@
+"""The ledger of runs: claims, leases, fences, retries, overlap."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from app.domain.errors import Conflict
+from app.domain.models import JobAttempt, JobRun, RunState, Trigger
+from app.domain.ops import ledger
+from app.domain.ops.ledger import LeaseLost, Work
+
+NOW = datetime(2026, 11, 20, 15, 42, tzinfo=UTC)
+ALONE = Work("alerts", 3, skips_overlap=True)
+TOGETHER = Work("bulk", 3, skips_overlap=False)
+
+
+def later(**parts: float) -> datetime:
+    return NOW + timedelta(**parts)
+
+
+def add(work: Work = TOGETHER, kind: str = "imports", **named) -> JobRun:
+    return ledger.add(kind, work, trigger=named.pop("trigger", Trigger.MANUAL), now=NOW, **named)
+
+
+def state_of(db, run: JobRun) -> str:
+    db.session.refresh(run)
+    return run.state
+
+
+def attempts(db, run: JobRun) -> list[tuple[int, str | None]]:
+    rows = db.session.query(JobAttempt).filter_by(run_id=run.id).order_by(JobAttempt.attempt).all()
+    return [(row.attempt, row.outcome) for row in rows]
+
+
+def test_a_run_is_claimed_once(db):
+    run = add()
+    assert ledger.claim(run.id, "one", 60, now=NOW) is not None
+    assert ledger.claim(run.id, "two", 60, now=NOW) is None
+
+
+def test_a_run_is_not_claimed_before_it_is_due(db):
+    run = add(run_after=later(minutes=5))
+    assert ledger.claim(run.id, "early", 60, now=NOW) is None
+    assert ledger.claim(run.id, "on-time", 60, now=later(minutes=5)) is not None
+
+
+def test_the_same_dedup_key_gives_the_same_run_until_it_ends(db):
+    first = add(dedup_key="batch-7")
+    assert add(dedup_key="batch-7").id == first.id
+    claimed = ledger.claim(first.id, "w", 60, now=NOW)
+    ledger.finish(first.id, claimed.lease_token, {}, now=NOW)
+    assert add(dedup_key="batch-7").id != first.id
+
+
+def test_a_failed_attempt_is_tried_again_after_a_pause_and_the_last_one_fails_the_run(db):
+    run, now = add(), NOW
+    for attempt, pause in ((1, 5), (2, 30)):
+        claimed = ledger.claim(run.id, "w", 60, now=now)
+        assert ledger.fail(run.id, claimed.lease_token, "ValueError", "no", now=now) == RunState.PENDING
+        assert ledger.claim(run.id, "w", 60, now=now) is None, "not before the pause is over"
+        now += timedelta(seconds=pause)
+        assert run.attempt == attempt
+    claimed = ledger.claim(run.id, "w", 60, now=now)
+    assert ledger.fail(run.id, claimed.lease_token, "ValueError", "no again", now=now) == RunState.FAILED
+    assert run.error == "no again"
+    assert attempts(db, run) == [(1, "error"), (2, "error"), (3, "error")]
+
+
+def test_a_silent_workers_run_is_taken_back_and_its_late_words_change_nothing(db):
+    run = add()
+    token = ledger.claim(run.id, "frozen", 60, now=NOW).lease_token
+    assert ledger.reap(later(seconds=59)) == 0
+    assert ledger.reap(later(seconds=61)) == 1
+    second = ledger.claim(run.id, "fresh", 60, now=later(seconds=70))
+    assert second.attempt == 2
+    with pytest.raises(LeaseLost):
+        ledger.fence(run.id, token, later(seconds=130))
+    with pytest.raises(LeaseLost):
+        ledger.finish(run.id, token, {"rows": 1}, now=later(seconds=71))
+    assert ledger.fail(run.id, token, "X", "x", now=later(seconds=71)) is None
+    ledger.finish(run.id, second.lease_token, {"rows": 2}, now=later(seconds=72))
+    assert state_of(db, run) == "succeeded"
+    assert run.counts == {"rows": 2}
+    assert attempts(db, run) == [(1, "lost"), (2, "ok")]
+
+
+def test_a_run_that_kills_its_worker_every_time_ends_as_failed(db):
+    run, now = add(), NOW
+    for _ in range(3):
+        now += timedelta(hours=1)
+        ledger.claim(run.id, "w", 60, now=now)
+        ledger.lose(run.id, "w", "was killed by SIGKILL", 90_000, now=now)
+    assert state_of(db, run) == "failed"
+    assert run.error_class == "WorkerKilled"
+
+
+def test_a_second_run_of_a_kind_that_must_not_overlap_is_recorded_as_skipped(db):
+    first, second = add(ALONE, "alerts"), add(ALONE, "alerts")
+    ledger.claim(first.id, "one", 60, now=NOW)
+    assert ledger.claim(second.id, "two", 60, now=NOW) is None
+    assert state_of(db, second) == "skipped"
+
+
+def test_a_follow_up_waits_for_its_turn_instead_of_being_skipped(db):
+    first, second = add(ALONE, "digests"), add(ALONE, "digests", trigger=Trigger.EVENT)
+    token = ledger.claim(first.id, "one", 60, now=NOW).lease_token
+    assert ledger.claim(second.id, "two", 60, now=NOW) is None
+    assert state_of(db, second) == "pending"
+    ledger.finish(first.id, token, {}, now=later(seconds=1))
+    assert ledger.claim(second.id, "two", 60, now=later(seconds=6)) is not None
+
+
+def test_runs_of_a_kind_that_may_overlap_go_side_by_side(db):
+    assert all(ledger.claim(run.id, "w", 60, now=NOW) for run in (add(), add()))
+
+
+def test_a_due_run_is_told_of_once_a_minute_and_at_once_when_everything_was_forgotten(db):
+    run = add()
+    assert [hint.run_id for hint in ledger.take_hints(NOW)] == [run.id]
+    assert ledger.take_hints(later(seconds=59)) == []
+    assert [hint.run_id for hint in ledger.take_hints(later(seconds=59), again_after=timedelta(0))] == [run.id]
+    assert ledger.take_hints(later(seconds=100)) == []
+    assert len(ledger.take_hints(later(seconds=119))) == 1
+
+
+def test_only_a_waiting_run_can_be_cancelled(db):
+    run = add()
+    assert ledger.cancel(run.id, now=NOW).state == "cancelled"
+    with pytest.raises(Conflict):
+        ledger.cancel(run.id, now=NOW)
+
+
+def test_a_retry_speaks_for_the_same_window(db):
+    run = add(ALONE, "alerts")
+    with pytest.raises(Conflict):
+        ledger.retry(run.id, ALONE, now=NOW)
+    claimed = ledger.claim(run.id, "w", 60, now=NOW)
+    ledger.fail(run.id, claimed.lease_token, "ValueError", "no", again=False, now=NOW)
+    again = ledger.retry(run.id, ALONE, now=later(hours=1))
+    assert again.trigger == "retry"
+    assert ledger.window_end(again) == ledger.window_end(run) == NOW
+
+
+def test_an_error_is_kept_without_the_addresses_in_it(db):
+    run = add()
+    claimed = ledger.claim(run.id, "w", 60, now=NOW)
+    ledger.fail(run.id, claimed.lease_token, "IntegrityError", "Key (email)=(amelia.c@example.co.uk) exists", now=NOW)
+    assert "amelia" not in run.error
+    assert "exists" in run.error
