@@ -1,0 +1,54 @@
+"""Listing events against every active subscription, once each (PA-01, PA-13).
+
+take_batches cuts what is new into batches of up to a thousand events; match_one_batch matches one of them in one
+transaction. Any number of workers may do either at any time: what one transaction did, no other does again.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+
+from app.domain.alerts import queries
+
+BATCH = 1_000
+"""Events in one batch: bounds the work, the memory and the transaction."""
+
+
+def take_batches(now: datetime | None = None, job_run_id: int | None = None) -> int:
+    """Put every alertable event committed since the last time into exactly one batch; the number of batches made.
+
+    Safe at any moment and from several places at once. With nothing new it reads two rows and writes none. Needs READ
+    COMMITTED, and that the caller commits: the lock on the watermark is held until then.
+    """
+    if not queries.is_newer(*queries.watermark()):
+        return 0
+    # The lock has its own statement, so that the next one's snapshot is newer than the lock.
+    xmax, xip = queries.watermark(lock=True)
+    return queries.take(xmax, xip, most=BATCH, now=now or datetime.now(UTC), job_run_id=job_run_id)
+
+
+def match_one_batch(now: datetime | None = None) -> dict[str, int] | None:
+    """Match the oldest waiting batch that no other worker holds; None when there is none.
+
+    Writes one alert_match row for each subscription that any of the events is news for, and closes the batch with its
+    counts: events, matched_events, unmatched_events, pairs. Idempotent: matching a batch again changes nothing.
+    """
+    batch = queries.next_batch()
+    if batch is None:
+        return None
+    queries.match(batch)
+    pairs, matched = queries.count_matches(batch)
+    queries.finish(batch, matched=matched, pairs=pairs, now=now or datetime.now(UTC))
+    events = len(batch.event_seqs)
+    return {"events": events, "matched_events": matched, "unmatched_events": events - matched, "pairs": pairs}
+
+
+def ensure_partitions(first: date, last: date) -> int:
+    """Give alert_match a partition for each day from first to last, both included; how many were made. Idempotent.
+
+    A day that has none is kept in the default partition, which this empties of it.
+    """
+    days = queries.days_without_partition(first, last)
+    for day, has_rows in days:
+        queries.make_partition(day, move_rows=has_rows)
+    return len(days)

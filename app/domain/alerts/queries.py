@@ -1,0 +1,287 @@
+"""The statements of matching: what is new since the watermark, one batch against every key row, days of alert_match.
+
+The encodings of a home here and those of a search in app/domain/searches/keys.py are two halves of one contract.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, timedelta
+from typing import NamedTuple
+
+from sqlalchemy import text
+
+from app.domain.searches.keys import (
+    ANY_TYPE,
+    BIG_LOW,
+    INT_HIGH,
+    INT_LOW,
+    KIND_SHIFT,
+    NO_SUB_TYPE,
+    OFFICE,
+    PARTLY,
+    PLACE,
+    SMALL_HIGH,
+    SMALL_LOW,
+    STATUS_BITS,
+    SUB_TYPE_BITS,
+    TWICE,
+    TYPE_NUMBERS,
+    UNKNOWN_SUB_TYPE,
+    UNKNOWN_TYPE,
+)
+from app.domain.searches.shapes import CELL_SIZES, COLUMNS, GRID, LEVEL, SCALE
+from app.extensions import db
+
+CURSOR = "alerts"
+
+
+class Batch(NamedTuple):
+    id: int
+    found_on: date
+    event_seqs: list[int]
+
+
+# What is new. xids are compared with the snapshot of the last poll: a sequence skips late commits.
+
+_SINCE = "(xid >= CAST(:xmax AS xid8) OR xid = ANY (CAST(:xip AS xid8[])))"
+
+_WATERMARK = (
+    "SELECT pg_snapshot_xmax(snapshot), ARRAY(SELECT pg_snapshot_xip(snapshot)) FROM match_cursor WHERE name = :name"
+)
+
+_IS_NEWER = text(f"SELECT 1 FROM listing_event WHERE {_SINCE} LIMIT 1")
+
+_TAKE = text(
+    f"""
+    WITH taken AS (
+        SELECT seq, (row_number() OVER (ORDER BY seq) - 1) / :most AS batch
+        FROM listing_event CROSS JOIN (SELECT snapshot, pg_current_snapshot() AS here FROM match_cursor WHERE name = :name) AS c
+        WHERE {_SINCE} AND alertable
+          AND pg_visible_in_snapshot(xid, c.here) AND NOT pg_visible_in_snapshot(xid, c.snapshot)
+    ), batch AS (
+        INSERT INTO match_batch (found_on, event_seqs, taken_at, job_run_id)
+        SELECT :found_on, array_agg(seq ORDER BY seq), :now, :job_run_id FROM taken GROUP BY batch ORDER BY batch
+        RETURNING id
+    ), moved AS (
+        UPDATE match_cursor SET snapshot = pg_current_snapshot(), moved_at = :now WHERE name = :name
+    )
+    SELECT count(*) FROM batch
+    """
+)
+
+
+def watermark(*, lock: bool = False) -> tuple[str, str]:
+    """Up to which transaction the last poll saw, and those it knew to be under way. `lock` waits for another poll."""
+    row = db.session.execute(text(_WATERMARK + (" FOR UPDATE" if lock else "")), {"name": CURSOR}).one()
+    return row[0], row[1]
+
+
+def is_newer(xmax: str, xip: str) -> bool:
+    """Whether any event came after this watermark, to be told of or not."""
+    return db.session.execute(_IS_NEWER, {"xmax": xmax, "xip": xip}).first() is not None
+
+
+def take(xmax: str, xip: str, *, most: int, now: datetime, job_run_id: int | None) -> int:
+    """Make batches of what is new, and move the watermark to this statement's snapshot. The number of batches."""
+    return (
+        db.session.scalar(
+            _TAKE,
+            {
+                "name": CURSOR,
+                "xmax": xmax,
+                "xip": xip,
+                "most": most,
+                "found_on": utc_date(now),
+                "now": now,
+                "job_run_id": job_run_id,
+            },
+        )
+        or 0
+    )
+
+
+def next_batch() -> Batch | None:
+    """The oldest batch that nobody has matched or holds, locked until this transaction ends."""
+    row = db.session.execute(
+        text(
+            "SELECT id, found_on, event_seqs FROM match_batch WHERE done_at IS NULL"
+            " ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED"
+        )
+    ).first()
+    return Batch(*row) if row else None
+
+
+# One batch against every search
+
+
+def _switch(column: str, numbers: Mapping[str, int], otherwise: str) -> str:
+    """A CASE from a lookup value to its number in the keys."""
+    whens = " ".join(f"WHEN '{value}' THEN {number}" for value, number in numbers.items())
+    return f"CASE {column} {whens} ELSE {otherwise} END"
+
+
+def _fit(value: str, low: int, high: int, missing: int, kind: str = "int") -> str:
+    """A number as the key rows have it, held between the sentinels; NULL becomes the one that fails every bound."""
+    return f"CASE WHEN {value} IS NULL THEN {missing} ELSE least(greatest({value}, {low}), {high}) END::{kind}"
+
+
+def _cell(level: int, size: int) -> str:
+    row, column = f"(latitude_e6 + 90000000) / {size}", f"(longitude_e6 + 180000000) / {size}"
+    return f"{GRID + level * LEVEL} + {row} * {COLUMNS} + {column}"
+
+
+_EVENT = f"""
+    SELECT seq, xid, latitude_e6, longitude_e6,
+        office_id * {OFFICE} AS office,
+        {_switch("property_type", TYPE_NUMBERS, str(UNKNOWN_TYPE))} AS type_number,
+        {_switch("property_sub_type", SUB_TYPE_BITS, f"CASE WHEN property_sub_type IS NULL THEN {NO_SUB_TYPE} ELSE {UNKNOWN_SUB_TYPE} END")} AS sub_type,
+        {_switch("standard_status", STATUS_BITS, "0")} AS status,
+        kinds::int << {KIND_SHIFT} AS kinds,
+        {_fit("ceil(list_price)", 0, INT_HIGH - 1, INT_HIGH)} AS price_ceil,
+        {_fit("floor(list_price)", 0, INT_HIGH - 1, INT_LOW)} AS price_floor,
+        {_fit("ceil(living_area)", 0, INT_HIGH - 1, INT_HIGH)} AS living_ceil,
+        {_fit("floor(living_area)", 0, INT_HIGH - 1, INT_LOW)} AS living_floor,
+        {_fit("floor(lot_size_square_feet)", 0, 10**12, BIG_LOW, "bigint")} AS lot_floor,
+        {_fit("year_built", 0, SMALL_HIGH - 1, SMALL_HIGH, "smallint")} AS year_ceil,
+        {_fit("year_built", 0, SMALL_HIGH - 1, SMALL_LOW, "smallint")} AS year_floor,
+        {_fit("bedrooms_total", 0, SMALL_HIGH - 1, SMALL_LOW, "smallint")} AS beds,
+        {_fit("floor(baths_equivalent * 100)", 0, SMALL_HIGH - 1, SMALL_LOW, "smallint")} AS baths,
+        city_area_id, postal_code_area_id, county_area_id, subdivision_area_id,
+        {", ".join(f"{_cell(level, size)} AS cell_{level}" for level, size in enumerate(CELL_SIZES))}
+    FROM listing_event WHERE seq = ANY (CAST(:seqs AS bigint[]))
+"""
+
+_PLACES = ", ".join(
+    f"({place})"
+    for place in (
+        "0::bigint",
+        "city_area_id",
+        "postal_code_area_id",
+        "county_area_id",
+        "subdivision_area_id",
+        *(f"cell_{level}" for level in range(len(CELL_SIZES))),
+    )
+)
+
+_DX = "least(abs(probe.longitude_e6 - shape[6]), 360000000 - abs(probe.longitude_e6 - shape[6]))"
+
+# shapes.py in SQL: the numbers are those of Shape.numbers.
+_INSIDE = f"""
+    SELECT probe.latitude_e6 BETWEEN shape[1] AND shape[3] AND probe.longitude_e6 BETWEEN shape[2] AND shape[4]
+        OR (probe.latitude_e6 - shape[5]) * (probe.latitude_e6 - shape[5])
+            + (({_DX} * shape[7]) >> {SCALE}) * (({_DX} * shape[7]) >> {SCALE}) <= shape[8]
+    FROM saved_search WHERE saved_search.id = k.saved_search_id
+"""
+
+_MATCH = text(
+    f"""
+    WITH event AS MATERIALIZED ({_EVENT}),
+    -- one row for each key that a search could have and this event would answer
+    probe AS MATERIALIZED (
+        SELECT event.*, office + place.number * {PLACE} + type.number AS key
+        FROM event
+        CROSS JOIN LATERAL (VALUES {_PLACES}) AS place (number)
+        CROSS JOIN LATERAL (VALUES ({ANY_TYPE}), (type_number)) AS type (number)
+        WHERE place.number IS NOT NULL AND type.number <> {UNKNOWN_TYPE}
+    ),
+    -- subscriptions that began while these events were being written: for them, what was visible is not news (PA-13)
+    young AS MATERIALIZED (
+        SELECT id, since_snapshot FROM alert_subscription
+        WHERE pg_snapshot_xmax(since_snapshot) > (SELECT xid FROM event ORDER BY xid LIMIT 1)
+    ),
+    hit AS (
+        SELECT k.alert_subscription_id, k.flags, probe.seq
+        FROM probe
+        JOIN search_key AS k ON k.key = probe.key
+            AND k.price_hi >= probe.price_ceil AND k.price_lo <= probe.price_floor
+            AND (k.sub_types & probe.sub_type) <> 0
+            AND (k.triggers & probe.status) <> 0 AND (k.triggers & probe.kinds) <> 0
+            AND k.beds_lo <= probe.beds AND k.baths_lo <= probe.baths
+            AND k.living_lo <= probe.living_floor AND k.living_hi >= probe.living_ceil
+            AND k.year_lo <= probe.year_floor AND k.year_hi >= probe.year_ceil
+            AND k.lot_lo <= probe.lot_floor
+        LEFT JOIN young ON young.id = k.alert_subscription_id
+        WHERE CASE WHEN k.flags & {PARTLY} = 0 THEN true ELSE ({_INSIDE}) END
+          AND (young.id IS NULL OR NOT pg_visible_in_snapshot(probe.xid, young.since_snapshot))
+    )
+    INSERT INTO alert_match (found_on, batch_id, alert_subscription_id, event_seqs)
+    SELECT :found_on, :batch_id, alert_subscription_id,
+        CASE WHEN bit_or(flags) & {TWICE} = 0 THEN array_agg(seq)
+            ELSE ARRAY(SELECT DISTINCT unnest(array_agg(seq))) END
+    FROM hit GROUP BY alert_subscription_id
+    ON CONFLICT DO NOTHING
+    """
+)
+
+_COUNTED = text(
+    """
+    SELECT (SELECT coalesce(sum(cardinality(event_seqs)), 0) FROM alert_match WHERE found_on = :found_on AND batch_id = :batch_id),
+        (SELECT count(*) FROM (
+            SELECT DISTINCT unnest(event_seqs) FROM alert_match WHERE found_on = :found_on AND batch_id = :batch_id
+        ) AS matched)
+    """
+)
+
+_DONE = text(
+    """
+    UPDATE match_batch SET done_at = :now, matched_events = :matched,
+        unmatched_events = cardinality(event_seqs) - :matched, pairs = :pairs
+    WHERE id = :batch_id
+    """
+)
+
+
+def match(batch: Batch) -> None:
+    """Write the matches of one batch: a row for each subscription, holding the events. Rows that exist are left alone."""
+    db.session.execute(_MATCH, {"seqs": batch.event_seqs, "found_on": batch.found_on, "batch_id": batch.id})
+
+
+def count_matches(batch: Batch) -> tuple[int, int]:
+    """(pairs, events with at least one pair) of a batch, from what is written."""
+    row = db.session.execute(_COUNTED, {"found_on": batch.found_on, "batch_id": batch.id}).one()
+    return int(row[0]), int(row[1])
+
+
+def finish(batch: Batch, *, matched: int, pairs: int, now: datetime) -> None:
+    db.session.execute(_DONE, {"batch_id": batch.id, "matched": matched, "pairs": pairs, "now": now})
+
+
+def utc_date(moment: datetime) -> date:
+    return moment.astimezone(UTC).date()
+
+
+# The days of alert_match
+
+
+def days_without_partition(first: date, last: date) -> list[tuple[date, bool]]:
+    """Each day from first to last that has no partition yet, and whether the default one holds rows of it."""
+    rows = db.session.execute(
+        text(
+            """
+            SELECT day::date, EXISTS (SELECT 1 FROM alert_match_default WHERE found_on = day::date)
+            FROM generate_series(CAST(:first AS timestamp), CAST(:last AS timestamp), interval '1 day') AS day
+            WHERE to_regclass('alert_match_' || to_char(day, 'YYYYMMDD')) IS NULL
+            ORDER BY day
+            """
+        ),
+        {"first": first, "last": last},
+    )
+    return [(day, has_rows) for day, has_rows in rows]
+
+
+def make_partition(day: date, *, move_rows: bool) -> None:
+    """A day's own partition; its rows in the default one move there, for which inserts wait."""
+    name = f"alert_match_{day:%Y%m%d}"
+    values = f"FOR VALUES FROM ('{day}') TO ('{day + timedelta(days=1)}')"
+    if not move_rows:
+        db.session.execute(text(f"CREATE TABLE IF NOT EXISTS {name} PARTITION OF alert_match {values}"))
+        return
+    for statement in (
+        "LOCK TABLE alert_match_default IN ACCESS EXCLUSIVE MODE",
+        f"CREATE TABLE {name} (LIKE alert_match INCLUDING DEFAULTS)",
+        f"WITH moved AS (DELETE FROM alert_match_default WHERE found_on = '{day}' RETURNING *)"
+        f" INSERT INTO {name} SELECT * FROM moved",
+        f"ALTER TABLE alert_match ATTACH PARTITION {name} {values}",
+    ):
+        db.session.execute(text(statement))
