@@ -54,6 +54,7 @@ class PorchWorker(Worker):
 
     def execute_job(self, job: Job, queue: Any) -> None:
         self.current_run_id = run_id_of(job.args)
+        self._beat()
         try:
             super().execute_job(job, queue)
         finally:

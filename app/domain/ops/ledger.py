@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import CursorResult, and_, cast, exists, or_, select, update
+from sqlalchemy import CursorResult, and_, cast, exists, or_, select, text, update
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import aliased
@@ -24,7 +24,7 @@ from app.domain.errors import Conflict, NotFound
 from app.domain.models import AttemptOutcome, JobAttempt, JobRun, RunState, Trigger
 from app.extensions import db
 
-BACKOFF = (5, 30, 180, 900)
+BACKOFF = (2, 30, 180, 900)
 """Seconds before the second, third … attempt."""
 ERROR_LENGTH = 20_000
 MAIL_ADDRESS = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
@@ -75,7 +75,8 @@ def add(
         )
         .on_conflict_do_nothing(
             index_elements=[JobRun.dedup_key],
-            index_where=and_(JobRun.dedup_key.is_not(None), JobRun.state.in_(("pending", "running"))),
+            # As literals: a bound value no longer matches the partial index once the driver prepares the statement.
+            index_where=text("dedup_key IS NOT NULL AND state IN ('pending', 'running')"),
         )
         .returning(JobRun.id)
     )

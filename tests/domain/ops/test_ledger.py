@@ -54,9 +54,13 @@ def test_the_same_dedup_key_gives_the_same_run_until_it_ends(db):
     assert add(dedup_key="batch-7").id != first.id
 
 
+def test_dedup_still_works_when_the_driver_has_prepared_the_statement(db):
+    assert len({add(dedup_key="often").id for _ in range(12)}) == 1
+
+
 def test_a_failed_attempt_is_tried_again_after_a_pause_and_the_last_one_fails_the_run(db):
     run, now = add(), NOW
-    for attempt, pause in ((1, 5), (2, 30)):
+    for attempt, pause in ((1, 2), (2, 30)):
         claimed = ledger.claim(run.id, "w", 60, now=now)
         assert ledger.fail(run.id, claimed.lease_token, "ValueError", "no", now=now) == RunState.PENDING
         assert ledger.claim(run.id, "w", 60, now=now) is None, "not before the pause is over"

@@ -1,0 +1,295 @@
+"""Runs survive what happens to processes and to Redis: real workers, real schedulers, real kills.
+
+The processes are started once for the module; each test leaves them as it found them.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import redis
+from flask import Flask
+from flask_migrate import upgrade
+
+from app import create_app
+from app.domain.models import JobAttempt, JobRun, JobSchedule, Office, ProcessHeartbeat, RunState, Trigger
+from app.extensions import db
+from app.jobs.kinds import KINDS
+from app.jobs.queue import ring, start, work
+from devstack.testing import create_database, drop_database, run_id, test_servers
+from tests.conftest import MIGRATIONS, config_for
+from tests.faults.works import HURT
+
+pytestmark = pytest.mark.faults
+
+ROOT = Path(__file__).parent.parent.parent
+LEASE = 2  # seconds
+ENDED = {RunState.SUCCEEDED, RunState.FAILED, RunState.SKIPPED, RunState.MISSED, RunState.CANCELLED}
+
+
+@dataclass
+class Works:
+    """The running installation: its app (on our side), its processes, its Redis."""
+
+    app: Flask
+    redis: redis.Redis
+    environ: dict[str, str]
+    processes: list[subprocess.Popen] = field(default_factory=list)
+
+    def start(self, *arguments: str) -> subprocess.Popen:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tests.faults.works", *arguments], cwd=ROOT, env=self.environ, start_new_session=True
+        )
+        self.processes.append(process)
+        return process
+
+    def run(self, kind: str, **args: object) -> int:
+        run = start(kind, args, trigger=Trigger.MANUAL)
+        db.session.commit()
+        ring([run.id])
+        return run.id
+
+    def wait_for(self, what: Callable[[], object], seconds: float = 20) -> object:
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            db.session.rollback()
+            if found := what():
+                return found
+            time.sleep(0.05)
+        raise AssertionError(f"not within {seconds} s: {self.picture()}")
+
+    def ended(self, run_id: int, seconds: float = 20) -> JobRun:
+        return self.wait_for(lambda: (run := db.session.get(JobRun, run_id)).state in ENDED and run, seconds)
+
+    def started(self, run_id: int) -> JobRun:
+        return self.wait_for(lambda: (run := db.session.get(JobRun, run_id)).state == RunState.RUNNING and run)
+
+    def horse_of(self, run_id: int) -> int:
+        """The pid of the forked process that does this run."""
+        self.started(run_id)
+        worker = self.wait_for(
+            lambda: db.session.query(ProcessHeartbeat).filter_by(current_run_id=run_id).one_or_none(), 10
+        )
+        children = Path(f"/proc/{worker.pid}/task/{worker.pid}/children").read_text().split()
+        return int(children[0])
+
+    def worker_of(self, run_id: int) -> subprocess.Popen:
+        pid = db.session.query(ProcessHeartbeat.pid).filter_by(current_run_id=run_id).scalar()
+        return next(process for process in self.processes if process.pid == pid)
+
+    def picture(self) -> list[tuple]:
+        return db.session.query(JobRun.id, JobRun.kind, JobRun.state, JobRun.attempt, JobRun.worker).all()
+
+
+@pytest.fixture(scope="module")
+def works(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Works]:
+    name = f"faults_{run_id()}"
+    url, redis_url = create_database(name), test_servers().redis_url
+    config = config_for(url, redis_url, tmp_path_factory.mktemp("files"), run_lease_seconds=LEASE)
+    environ = dict(os.environ) | {
+        "DATABASE_URL": url,
+        "REDIS_URL": redis_url,
+        "SECRET_KEY": config.secret_key,
+        "PUBLIC_URL": config.public_url,
+        "SMTP_URL": config.smtp_url,
+        "MAIL_FROM": config.mail_from,
+        "FILES_DIR": str(config.files_dir),
+        "RUN_LEASE_SECONDS": str(LEASE),
+        "LOG_LEVEL": "error",
+        "LOG_FORMAT": "console",
+        "TZ": "UTC",
+    }
+    app = create_app(config)
+    KINDS.update(HURT)
+    with app.app_context():
+        upgrade(directory=str(MIGRATIONS))
+        client = redis.Redis.from_url(redis_url)
+        client.flushdb()
+        works = Works(app, client, environ)
+        for arguments in (
+            ("worker", "bulk"),
+            ("worker", "bulk"),
+            ("worker", "messages"),
+            ("scheduler",),
+            ("scheduler",),
+        ):
+            works.start(*arguments)
+        try:
+            works.wait_for(lambda: db.session.query(ProcessHeartbeat).count() == 5, 30)
+            yield works
+        finally:
+            for process in works.processes:
+                process.terminate()
+            for process in works.processes:
+                try:
+                    process.wait(10)
+                except subprocess.TimeoutExpired:
+                    process.kill()
+            db.session.remove()
+            db.engine.dispose()
+            client.flushdb()
+            for kind in HURT:
+                del KINDS[kind]
+    drop_database(name)
+
+
+@pytest.fixture(autouse=True)
+def fresh_session(works: Works) -> Iterator[None]:
+    with works.app.app_context():
+        yield
+        db.session.rollback()
+        db.session.remove()
+
+
+def effects(run_id: int) -> int:
+    return db.session.query(Office).filter(Office.office_name == str(run_id)).count()
+
+
+def outcomes(run_id: int) -> list[str | None]:
+    db.session.expire_all()
+    rows = db.session.query(JobAttempt).filter_by(run_id=run_id).order_by(JobAttempt.attempt).all()
+    return [row.outcome for row in rows]
+
+
+def test_a_run_is_done_once_and_starts_what_follows_from_it(works):
+    first = works.run("stumble", succeeds_at=1)
+    assert works.ended(first).state == RunState.SUCCEEDED
+    follower = works.wait_for(lambda: db.session.query(JobRun).filter_by(after_run_id=first).one_or_none())
+    assert works.ended(follower.id).state == RunState.SUCCEEDED
+    assert effects(follower.id) == 1
+
+
+def test_a_failing_run_is_tried_again_and_its_last_error_is_kept(works):
+    run_id = works.run("stumble", succeeds_at=9)
+    run = works.ended(run_id)
+    assert (run.state, run.attempt, run.error_class) == (RunState.FAILED, 2, "ValueError")
+    assert "attempt 2 of stumble" in run.error
+    assert "Traceback" in run.error
+
+
+def test_a_killed_working_process_is_recorded_at_once_and_its_run_is_done_by_another_attempt(works):
+    run_id = works.run("nap", seconds=1.5)
+    os.kill(works.horse_of(run_id), signal.SIGKILL)
+    works.wait_for(lambda: outcomes(run_id) == ["lost"], seconds=2.5)
+    assert works.ended(run_id).state == RunState.SUCCEEDED
+    assert outcomes(run_id) == ["lost", "ok"]
+    assert effects(run_id) == 1
+
+
+def test_a_frozen_process_that_wakes_up_late_changes_nothing(works):
+    run_id = works.run("chunks", chunks=40, pause=0.05)
+    works.wait_for(lambda: db.session.query(Office).filter(Office.office_key.like(f"chunk-{run_id}-%")).count() > 3)
+    horse = works.horse_of(run_id)
+    os.kill(horse, signal.SIGSTOP)
+    try:
+        works.wait_for(lambda: outcomes(run_id)[0] == "lost", LEASE + 5)
+        works.wait_for(lambda: db.session.get(JobRun, run_id).attempt == 2, 15)
+    finally:
+        os.kill(horse, signal.SIGCONT)
+    run = works.ended(run_id)
+    assert (run.state, run.counts) == (RunState.SUCCEEDED, {"chunks": 40})
+    assert outcomes(run_id) == ["lost", "ok"]
+    rows = db.session.query(Office.office_name).filter(Office.office_key.like(f"chunk-{run_id}-%")).all()
+    assert len(rows) == 40
+    assert {name for (name,) in rows} == {f"{run_id} by attempt 1", f"{run_id} by attempt 2"}
+
+
+def test_a_run_past_its_time_limit_is_ended_and_says_so(works):
+    run = works.ended(works.run("nap-short", seconds=30))
+    assert (run.state, run.error_class) == (RunState.FAILED, "JobTimeoutException")
+    assert outcomes(run.id) == ["timeout"]
+    assert effects(run.id) == 0
+
+
+def test_a_kind_that_must_not_overlap_does_not(works):
+    first = works.run("nap-alone", seconds=1)
+    works.started(first)
+    assert works.ended(works.run("nap-alone", seconds=1)).state == RunState.SKIPPED
+    assert works.ended(first).state == RunState.SUCCEEDED
+
+
+def test_when_redis_forgets_everything_all_is_done_and_soon(works):
+    runs = [start("nap", {"seconds": 0}, trigger=Trigger.MANUAL) for _ in range(30)]
+    ids = [run.id for run in runs]
+    db.session.commit()
+    ring(ids)
+    works.redis.flushdb()
+    began = time.monotonic()
+    for each in ids:
+        assert works.ended(each, 40).state == RunState.SUCCEEDED
+    assert time.monotonic() - began < 25
+    assert sum(effects(each) for each in ids) == len(ids)
+    # The workers and the clock's templates are still there, or again.
+    works.wait_for(lambda: works.redis.zcard("rq:scheduler:scheduled_jobs") == 3)
+
+
+def test_what_was_never_rung_for_is_found(works):
+    run = start("nap", {}, trigger=Trigger.MANUAL)
+    db.session.commit()
+    assert works.ended(run.id).state == RunState.SUCCEEDED
+
+
+def test_doing_a_run_twice_does_it_once(works):
+    run_id = works.run("nap")
+    works.ended(run_id)
+    work(run_id)
+    assert effects(run_id) == 1
+    assert outcomes(run_id) == ["ok"]
+
+
+def test_two_schedulers_make_no_due_time_twice_and_miss_none(works):
+    """A line is set back two hours again and again while both look at it each second."""
+    for _ in range(6):
+        now = datetime.now(UTC)
+        db.session.query(JobSchedule).filter_by(name="alerts").update(
+            {"last_due_at": now - timedelta(hours=2), "next_due_at": now - timedelta(minutes=1)}
+        )
+        db.session.commit()
+        time.sleep(0.4)
+    works.wait_for(lambda: db.session.get(JobSchedule, "alerts").next_due_at > datetime.now(UTC))
+    due = [moment for (moment,) in db.session.query(JobRun.due_at).filter_by(schedule_name="alerts")]
+    assert len(due) == len(set(due))
+    assert 8 <= len(due) <= 9
+    states = [
+        state for (state,) in db.session.query(JobRun.state).filter_by(schedule_name="alerts").order_by(JobRun.due_at)
+    ]
+    assert set(states[:-1]) == {"missed"}
+
+
+def test_a_worker_killed_with_its_run_loses_it_when_the_lease_ends(works):
+    run_id = works.run("nap", seconds=0.5)
+    horse = works.horse_of(run_id)
+    worker = works.worker_of(run_id)
+    os.kill(worker.pid, signal.SIGKILL)
+    os.kill(horse, signal.SIGKILL)
+    worker.wait()
+    run = works.ended(run_id, LEASE + 8)
+    assert (run.state, run.attempt) == (RunState.SUCCEEDED, 2)
+    assert outcomes(run_id) == ["lost", "ok"]
+    assert effects(run_id) == 1
+
+
+def test_a_run_under_way_is_finished_before_a_worker_stops(works):
+    run_id = works.run("nap", seconds=1)
+    works.horse_of(run_id)
+    worker = works.worker_of(run_id)
+    worker.terminate()
+    assert worker.wait(10) == 0
+    assert outcomes(run_id) == ["ok"]
+    assert db.session.query(ProcessHeartbeat).filter_by(pid=worker.pid).count() == 0
+
+
+def test_a_scheduler_ends_at_once_when_told_and_says_goodbye(works):
+    scheduler = works.processes[-1]
+    scheduler.terminate()
+    assert scheduler.wait(3) == 0
+    assert db.session.query(ProcessHeartbeat).filter_by(pid=scheduler.pid).count() == 0

@@ -1,0 +1,71 @@
+"""The worker and the scheduler as programs that a test starts and kills: the real ones, with jobs to hurt added.
+
+python -m tests.faults.works worker bulk | scheduler | web
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+
+from app import create_app
+from app.domain.models import Office
+from app.extensions import db, settings
+from app.jobs.kinds import KINDS, Kind
+from app.jobs.run import Run
+from app.jobs.schedule import SCHEDULE
+from app.jobs.scheduler import Clock
+from app.jobs.worker import PorchWorker
+
+
+def nap(run: Run) -> dict[str, int]:
+    """Sleep, then leave one row behind in the very transaction that finishes the run."""
+    until = time.monotonic() + float(run.args.get("seconds", 0))
+    db.session.add(Office(office_key=f"nap-{run.id}-{run.attempt}", office_name=str(run.id)))
+    db.session.flush()
+    while time.monotonic() < until:
+        time.sleep(0.05)
+    return {"naps": 1}
+
+
+def chunks(run: Run) -> dict[str, int]:
+    """Leave a row behind in each of many chunks; the number of the chunk is its key, so a second try goes on."""
+    total = int(run.args["chunks"])
+    for number in range(total):
+        key = f"chunk-{run.id}-{number}"
+        if not db.session.query(Office).filter_by(office_key=key).count():
+            db.session.add(Office(office_key=key, office_name=f"{run.id} by attempt {run.attempt}"))
+            time.sleep(float(run.args.get("pause", 0.05)))
+        run.progress("chunks", number + 1, total)
+        run.commit()
+    return {"chunks": total}
+
+
+def stumble(run: Run) -> dict[str, int]:
+    """Fail, until the attempt that is to succeed."""
+    if run.attempt < int(run.args["succeeds_at"]):
+        raise ValueError(f"attempt {run.attempt} of {run.kind}")
+    run.then("nap", {"after": run.id})
+    return {}
+
+
+HURT = {
+    "nap": Kind(nap, "bulk", timeout=60, max_attempts=3, overlap=True),
+    "nap-alone": Kind(nap, "bulk", timeout=60, max_attempts=3, overlap=False),
+    "nap-short": Kind(nap, "bulk", timeout=2, max_attempts=1, overlap=True),
+    "chunks": Kind(chunks, "bulk", timeout=60, max_attempts=3, overlap=True),
+    "stumble": Kind(stumble, "bulk", timeout=60, max_attempts=2, overlap=True),
+}
+
+
+def main(role: str, *arguments: str) -> None:
+    KINDS.update(HURT)
+    with create_app().app_context():
+        if role == "worker":
+            PorchWorker(arguments[0], settings().redis_url).work(logging_level=None)
+        else:
+            Clock(settings().redis_url, SCHEDULE, interval=1).run()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
