@@ -6,7 +6,7 @@ from app.jobs.run import Run
 
 
 def imports(run: Run) -> dict[str, int]:
-    """Idempotent: rows are upserts by their source key, and the batch knows how far it came."""
+    """Idempotent: a chunk of rows is one fenced transaction, and the batch knows how far it came."""
     from app.domain.listings.imports import run_import
 
-    return dict(run_import(int(run.args["batch_id"]), run.progress))
+    return run_import(int(run.args["import_batch_id"]), run.progress, commit=run.commit)

@@ -1,0 +1,203 @@
+"""What became of files and of their rows: the statements of a run, and the reads of its screens."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import orjson
+from sqlalchemy import Row, Select, case, func, select, text, true
+
+from app.domain.errors import NotFound
+from app.domain.models import ImportBatch, ImportOutcome, ImportRow, ImportState, Listing, Office, User
+from app.extensions import db
+
+ISSUE_EXAMPLES = 3
+
+
+def lock_batch(batch_id: int) -> ImportBatch:
+    """The batch, locked until the transaction ends. Raises NotFound."""
+    batch = db.session.scalar(
+        select(ImportBatch)
+        .where(ImportBatch.id == batch_id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    if batch is None:
+        raise NotFound("There is no such import.")
+    return batch
+
+
+def batch_of(office_id: int, batch_id: int) -> ImportBatch:
+    """One import of this office. Raises NotFound, also for another office's."""
+    batch = db.session.scalar(
+        select(ImportBatch)
+        .where(ImportBatch.id == batch_id, ImportBatch.office_id == office_id)
+        .execution_options(populate_existing=True)
+    )
+    if batch is None:
+        raise NotFound("There is no such import here. It may belong to another office.")
+    return batch
+
+
+def is_first(batch: ImportBatch) -> bool:
+    """Has no file of this source been imported to its end before (PA-02)?"""
+    earlier = select(ImportBatch.id).where(
+        ImportBatch.office_id == batch.office_id,
+        ImportBatch.source == batch.source,
+        ImportBatch.state == ImportState.FINISHED.value,
+        ImportBatch.id != batch.id,
+    )
+    return db.session.scalar(select(earlier.exists())) is False
+
+
+def same_file(batch: ImportBatch) -> ImportBatch | None:
+    """The latest finished import of the very same file under the same source."""
+    return db.session.scalar(
+        select(ImportBatch)
+        .where(
+            ImportBatch.office_id == batch.office_id,
+            ImportBatch.source == batch.source,
+            ImportBatch.file_sha256 == batch.file_sha256,
+            ImportBatch.state == ImportState.FINISHED.value,
+            ImportBatch.id != batch.id,
+        )
+        .order_by(ImportBatch.id.desc())
+        .limit(1)
+    )
+
+
+def last_line(batch_id: int) -> int:
+    """The line that the newest committed chunk ended with; 0 before the first."""
+    return db.session.scalar(select(func.max(ImportRow.line_no)).where(ImportRow.import_batch_id == batch_id)) or 0
+
+
+def add_rows(rows: Sequence[Mapping[str, Any]]) -> None:
+    """Say what became of these rows. A line that was told about already is left alone."""
+    db.session.execute(
+        text(
+            "INSERT INTO import_row (import_batch_id, line_no, outcome, originating_system_key, listing_id, issues) "
+            "SELECT import_batch_id, line_no, outcome, originating_system_key, listing_id, issues "
+            "FROM json_populate_recordset(NULL::import_row, CAST(:rows AS json)) ON CONFLICT DO NOTHING"
+        ),
+        {"rows": orjson.dumps(list(rows)).decode()},
+    )
+
+
+# Reads of the screens
+
+
+def page_of_batches(office_id: int, *, offset: int, limit: int) -> Sequence[Row[Any]]:
+    """The office's imports, newest first: (batch, who brought it)."""
+    return db.session.execute(
+        select(ImportBatch, User.full_name.label("who"))
+        .outerjoin(User, User.id == ImportBatch.user_id)
+        .where(ImportBatch.office_id == office_id)
+        .order_by(ImportBatch.id.desc())
+        .offset(offset)
+        .limit(limit)
+    ).all()
+
+
+def count_of_batches(office_id: int) -> int:
+    return db.session.scalar(select(func.count()).where(ImportBatch.office_id == office_id)) or 0
+
+
+def sources_of(office_id: int, limit: int = 50) -> list[str]:
+    """Names that this office's files came under, for suggestions."""
+    return list(
+        db.session.scalars(
+            select(ImportBatch.source)
+            .where(ImportBatch.office_id == office_id)
+            .group_by(ImportBatch.source)
+            .order_by(func.max(ImportBatch.id).desc())
+            .limit(limit)
+        )
+    )
+
+
+def rows_of(batch_id: int, outcome: str | None, *, with_issues: bool, offset: int, limit: int) -> Sequence[Row[Any]]:
+    """Rows of one import by line: (row, address of its listing)."""
+    return db.session.execute(
+        _rows(batch_id, outcome, with_issues=with_issues)
+        .add_columns(Listing.unparsed_address)
+        .outerjoin(Listing, Listing.id == ImportRow.listing_id)
+        .order_by(ImportRow.line_no)
+        .offset(offset)
+        .limit(limit)
+    ).all()
+
+
+def _rows(batch_id: int, outcome: str | None, *, with_issues: bool) -> Select[Any]:
+    found = select(ImportRow).where(ImportRow.import_batch_id == batch_id)
+    if outcome:
+        found = found.where(ImportRow.outcome == outcome)
+    if with_issues:
+        found = found.where(text("import_row.issues <> '[]'::jsonb"))
+    return found
+
+
+def count_of_rows(batch_id: int, outcome: str | None, *, with_issues: bool) -> int:
+    rows = _rows(batch_id, outcome, with_issues=with_issues).subquery()
+    return db.session.scalar(select(func.count()).select_from(rows)) or 0
+
+
+def issue_groups(batch_id: int, limit: int = 40) -> Sequence[Row[Any]]:
+    """Issues with one meaning together, the most frequent first: (severity, field, column, reason, rows, examples).
+
+    What a sentence quotes differs from row to row, so quotations are taken out before grouping.
+    """
+    issue = func.jsonb_array_elements(ImportRow.issues).table_valued("value").alias("issue")
+    part = {name: issue.c.value.op("->>")(name) for name in ("severity", "field", "column", "reason", "value")}
+    reason = func.regexp_replace(part["reason"], "“[^”]*”", "…", "g")
+    example = func.json_build_object("line", ImportRow.line_no, "value", part["value"], "reason", part["reason"])
+    return db.session.execute(
+        select(
+            part["severity"].label("severity"),
+            part["field"].label("field"),
+            part["column"].label("column"),
+            reason.label("reason"),
+            func.count().label("rows"),
+            func.array_agg(example)[1:ISSUE_EXAMPLES].label("examples"),
+        )
+        .select_from(ImportRow)
+        .join(issue, true())
+        .where(ImportRow.import_batch_id == batch_id, text("import_row.issues <> '[]'::jsonb"))
+        .group_by(part["severity"], part["field"], part["column"], reason)
+        .order_by(case((part["severity"] == "error", 0), else_=1), func.count().desc(), reason)
+        .limit(limit)
+    ).all()
+
+
+def each_row(batch_id: int) -> Iterator[Row[Any]]:
+    """Every row of one import by line, in pieces: (line_no, key, outcome, listing_key, issues)."""
+    after = 0
+    while True:
+        piece = db.session.execute(
+            select(
+                ImportRow.line_no,
+                ImportRow.originating_system_key,
+                ImportRow.outcome,
+                Listing.listing_key,
+                ImportRow.issues,
+            )
+            .outerjoin(Listing, Listing.id == ImportRow.listing_id)
+            .where(ImportRow.import_batch_id == batch_id, ImportRow.line_no > after)
+            .order_by(ImportRow.line_no)
+            .limit(2_000)
+        ).all()
+        if not piece:
+            return
+        yield from piece
+        after = piece[-1].line_no
+
+
+def office_by_key(office_key: str) -> Office | None:
+    return db.session.scalar(select(Office).where(Office.office_key == office_key))
+
+
+def offices(limit: int = 20) -> list[Office]:
+    return list(db.session.scalars(select(Office).order_by(Office.id).limit(limit)))
+
+
+OUTCOMES = tuple(outcome.value for outcome in ImportOutcome)
