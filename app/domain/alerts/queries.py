@@ -277,11 +277,11 @@ def make_partition(day: date, *, move_rows: bool) -> None:
     if not move_rows:
         db.session.execute(text(f"CREATE TABLE IF NOT EXISTS {name} PARTITION OF alert_match {values}"))
         return
+    move = f"WITH moved AS (DELETE FROM alert_match_default WHERE found_on = '{day}' RETURNING *)"
     for statement in (
         "LOCK TABLE alert_match_default IN ACCESS EXCLUSIVE MODE",
         f"CREATE TABLE {name} (LIKE alert_match INCLUDING DEFAULTS)",
-        f"WITH moved AS (DELETE FROM alert_match_default WHERE found_on = '{day}' RETURNING *)"
-        f" INSERT INTO {name} SELECT * FROM moved",
+        f"{move} INSERT INTO {name} SELECT * FROM moved",
         f"ALTER TABLE alert_match ATTACH PARTITION {name} {values}",
     ):
         db.session.execute(text(statement))
