@@ -39,21 +39,23 @@ def ceiling(value: Number) -> int:
 
 @dataclass(frozen=True)
 class Frame:
-    """A chart's box, its top value and its three rules."""
+    """A chart's box, its lowest and highest value and the rules between."""
 
     top: int
+    bottom: int = 0
     width: int = WIDTH
     height: int = HEIGHT
     left: int = LEFT
 
     @property
     def grid(self) -> list[dict[str, Any]]:
-        values = (0, self.top // 2, self.top) if self.top % 2 == 0 else (0, self.top)
+        middle = (self.bottom + self.top) / 2
+        values = (self.bottom, int(middle), self.top) if middle.is_integer() else (self.bottom, self.top)
         return [{"value": value, "y": self.y(value)} for value in values]
 
     def y(self, value: Number) -> float:
         floor = self.height - BOTTOM
-        return round(floor - (floor - TOP) * float(value) / self.top, 1)
+        return round(floor - (floor - TOP) * (float(value) - self.bottom) / (self.top - self.bottom), 1)
 
 
 def _shows_label(index: int, count: int) -> bool:
@@ -85,13 +87,19 @@ def draw_bars(rows: Sequence[tuple[str, Number]]) -> dict[str, Any]:
     }
 
 
-def draw_line(rows: Sequence[tuple[str, Number]]) -> dict[str, Any]:
-    """A line above zero, oldest left, its newest point marked."""
-    frame = Frame(ceiling(max((value or 0 for _, value in rows), default=0)))
+def draw_line(rows: Sequence[tuple[str, Number]], *, from_zero: bool = True) -> dict[str, Any]:
+    """A line, oldest left, its newest point marked. `from_zero=False` for what never comes near zero, like a price."""
+    values = [value or 0 for _, value in rows]
+    if from_zero or not values or max(values) == min(values):
+        frame = Frame(ceiling(max(values, default=0)))
+    else:
+        step = ceiling((max(values) - min(values)) / 2)
+        floor_value = math.floor(min(values) / step) * step
+        frame = Frame(floor_value + step * math.ceil((max(values) - floor_value) / step), bottom=floor_value)
     step = (frame.width - frame.left - 8) / max(len(rows) - 1, 1)
     spots = [(round(frame.left + step * index, 1), frame.y(value or 0)) for index, (_, value) in enumerate(rows)]
     path = "M" + " ".join(f"{x} {y}" for x, y in spots) if spots else ""
-    floor = frame.y(0)
+    floor = frame.y(frame.bottom)
     labels = [
         {
             "label": label,
@@ -102,6 +110,7 @@ def draw_line(rows: Sequence[tuple[str, Number]]) -> dict[str, Any]:
         if _shows_label(index, len(rows))
     ]
     return {"top": frame.top, "width": frame.width, "height": frame.height, "left": frame.left, "grid": frame.grid} | {
+        "bottom": frame.bottom,
         "path": path,
         "area": f"{path} {spots[-1][0]} {floor} {spots[0][0]} {floor}Z" if spots else "",
         "labels": labels,

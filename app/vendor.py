@@ -121,7 +121,7 @@ def url_of(name: str) -> str:
 def send(asset: Asset, digest: str) -> Response:
     """The file; for a year when the address names this content. An address of another release gets today's file,
     uncached: a page that was open during a deploy keeps its looks."""
-    packed = "gzip" in request.accept_encodings and asset.media_type.startswith(("text/", "image/svg"))
+    packed = request.accept_encodings.quality("gzip") > 0 and asset.media_type.startswith(("text/", "image/svg"))
     response = make_response(asset.gzipped if packed else asset.body)
     response.content_type = asset.media_type + ("; charset=utf-8" if asset.media_type.startswith("text/") else "")
     if packed:

@@ -69,7 +69,7 @@ def check_access() -> Any:
     view = _view_of(request.endpoint)
     if getattr(view, "public_reason", None):
         return None
-    roles = getattr(view, "access_roles", frozenset())
+    roles: frozenset[Role] = getattr(view, "access_roles", frozenset())
     if not current_user.is_authenticated:
         return login.unauthorized()
     if current_user.role not in roles:
@@ -246,4 +246,4 @@ def init_app(app: Flask) -> None:
     app.before_request(check_access)
     app.after_request(send_headers)
     # Flask's own static route is open: style and script only.
-    app.view_functions["static"].public_reason = "style and script, nothing private"  # type: ignore[attr-defined]
+    public("style and script, nothing private")(app.view_functions["static"])

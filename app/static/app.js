@@ -59,6 +59,7 @@
   });
 
   // --- What swaps keep: focus and scroll; a wrong field gets the focus ----------------------------------------------
+  const firstWrong = () => one('form [aria-invalid="true"]:not(fieldset)');
   let kept = null;
   onHtmx("beforeSwap", "before:swap", (event) => {
     const target = event.detail?.target ?? event.detail?.ctx?.target;
@@ -72,8 +73,8 @@
     };
   });
   onHtmx("afterSettle", "after:settle", () => {
-    const wrong = one('[aria-invalid="true"]', one("dialog[open]") ?? one("main") ?? document);
-    if (wrong && !wrong.matches("fieldset")) wrong.focus();
+    const wrong = firstWrong();
+    if (wrong) wrong.focus();
     else if (kept) {
       all(".scroll").forEach((box, place) => { box.scrollLeft = kept.sideways[place] ?? 0; });
       const found = kept.find && one(kept.find);
@@ -239,6 +240,6 @@
   // --- First look ----------------------------------------------------------------------------------------------------
   all("[data-dialog][hidden]").forEach((opener) => { opener.hidden = false; });
   all(".toast", region ?? document.createElement("i")).forEach((toast) => { arm(toast); region.append(toast); });
-  one('main [aria-invalid="true"]:not(fieldset)')?.focus();
+  firstWrong()?.focus();
   refreshTimes();
 })();

@@ -17,13 +17,13 @@ from app.web import go, page, public, safe_next
 bp = Blueprint("auth", __name__)
 
 
-class SignInForm(FlaskForm):
+class SignInForm(FlaskForm):  # type: ignore[misc]
     email = EmailField("Email", validators=[DataRequired("Write your email address."), Length(max=254)])
     password = PasswordField("Password", validators=[DataRequired("Write your password."), Length(max=1024)])
     next = HiddenField()
 
 
-@login.user_loader
+@login.user_loader  # type: ignore[untyped-decorator]
 def load_user(session_id: str) -> User | None:
     return queries.user_of_session(session_id)
 

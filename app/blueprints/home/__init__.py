@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from flask import Blueprint, Response, make_response, redirect, request, url_for
 from flask_login import current_user
+from wtforms import EmailField, Form
+from wtforms.validators import Regexp
 
 from app.domain.today.day import day
 from app.extensions import settings
 from app.web import ADMINS, EVERYONE, STAFF, access, may, page, safe_next
 
 bp = Blueprint("home", __name__)
+
+
+class SampleForm(Form):
+    """For the style guide: a field with something wrong in it."""
+
+    email = EmailField("Email", [Regexp(r".+@.+\..+", message="An address has a dot after its @.")])
+
 
 CHOICES = {"theme": ("light", "dark", "system"), "density": ("dense", "comfortable")}
 A_YEAR = 365 * 24 * 3600
@@ -46,4 +55,15 @@ def prefer() -> Response:
 @access(*ADMINS)
 def styleguide() -> Response:
     """Every piece the screens are made of, in each of its states."""
-    return page("home/styleguide.html")
+    now = datetime.now(UTC)
+    form = SampleForm(email="ruth@harborvine")
+    form.validate()
+    verdicts = [
+        {"tone": tone, "sentence": sentence, "checked_at": now, "url": url_for("home.styleguide")}
+        for tone, sentence in (
+            ("good", "Everything works"),
+            ("wait", "One run is late"),
+            ("bad", "Mail is not going out"),
+        )
+    ]
+    return page("home/styleguide.html", form=form, moment=now - timedelta(minutes=12), verdicts=verdicts)

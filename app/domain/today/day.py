@@ -135,7 +135,7 @@ def day(office: Office, *, sees_the_works: bool, now: datetime | None = None) ->
         and line.next_due_at
         and now - timedelta(hours=1) < line.next_due_at < tonight
     ]
-    steps += [Step(row.due_at, "mails", row.buyers) for row in queries.mails_due(office.id, now, tonight)]
+    steps += [Step(due_at, "mails", buyers) for due_at, buyers in queries.mails_due(office.id, now, tonight)]
     return Day(
         numbers=queries.numbers(office.id, days),
         needs=needs,

@@ -184,11 +184,11 @@ def schedules() -> Sequence[JobSchedule]:
     return db.session.scalars(select(JobSchedule).order_by(JobSchedule.next_due_at, JobSchedule.name)).all()
 
 
-def mails_due(office_id: int, now: datetime, until: datetime, *, size: int = 6) -> Sequence[Row[Any]]:
+def mails_due(office_id: int, now: datetime, until: datetime, *, size: int = 6) -> list[tuple[datetime, int]]:
     """(when, how many buyers) of the daily mails between now and a moment, soonest first."""
     due = AlertSubscription.next_send_timestamp
-    return db.session.execute(
-        select(due.label("due_at"), func.count(AlertSubscription.contact_id.distinct()).label("buyers"))
+    rows = db.session.execute(
+        select(due, func.count(AlertSubscription.contact_id.distinct()))
         .where(
             AlertSubscription.active_yn,
             AlertSubscription.office_id == office_id,
@@ -198,4 +198,5 @@ def mails_due(office_id: int, now: datetime, until: datetime, *, size: int = 6) 
         .group_by(due)
         .order_by(due)
         .limit(size)
-    ).all()
+    )
+    return [(moment, buyers) for moment, buyers in rows if moment is not None]
