@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, func, select, text
 from sqlalchemy.orm import joinedload, load_only
 
 from app.domain.errors import NotFound
-from app.domain.models import Contact, Digest, DigestItem, MessageEvent, OutboundMessage
+from app.domain.models import Contact, Digest, DigestItem, MessageEvent, MessageState, OutboundMessage
 from app.extensions import db
 
 
@@ -26,12 +26,12 @@ def message_for(office_id: int, message_id: int) -> OutboundMessage:
     return message
 
 
-def events_of_message(message_id: int) -> Select[tuple[MessageEvent]]:
+def events_of_message(message_id: int) -> Select[MessageEvent]:
     """What happened to it, in the order it became known."""
     return select(MessageEvent).where(MessageEvent.outbound_message_id == message_id).order_by(MessageEvent.id)
 
 
-def messages_of_contact(office_id: int, contact_id: int) -> Select[tuple[OutboundMessage]]:
+def messages_of_contact(office_id: int, contact_id: int) -> Select[OutboundMessage]:
     """Every message to a buyer, newest first, without the bodies; its digest comes along."""
     return (
         select(OutboundMessage)
@@ -73,25 +73,7 @@ class Alerted(NamedTuple):
     at: datetime
 
 
-def alerts_of_listing(
-    office_id: int, listing_id: int
-) -> Select[
-    tuple[
-        int,
-        str,
-        str,
-        int,
-        str,
-        int,
-        Decimal | None,
-        Decimal | None,
-        str,
-        str | None,
-        int | None,
-        str | None,
-        datetime,
-    ]
-]:
+def alerts_of_listing(office_id: int, listing_id: int) -> Select[*tuple[Any, ...]]:
     """Who was, and was not, told about a listing, newest first. Rows have the fields of `Alerted`; page it as you like:
     `[Alerted(*row) for row in db.session.execute(alerts_of_listing(…).limit(50))]`."""
     return (
@@ -115,4 +97,231 @@ def alerts_of_listing(
         .outerjoin(OutboundMessage, OutboundMessage.digest_id == Digest.id)
         .where(DigestItem.listing_id == listing_id, Digest.office_id == office_id)
         .order_by(DigestItem.digest_id.desc(), DigestItem.position.nulls_last(), DigestItem.event_seq.desc())
+    )
+
+
+# The queue. Each statement below is one step of a message's life, with everything that belongs to the step, so that a
+# step is one round trip and cannot be half done.
+
+_SUPPRESSED = """
+    SELECT x.reason FROM suppression x
+    WHERE x.office_id = due.office_id AND x.recipient = due.recipient AND x.lifted_at IS NULL
+      AND (x.expires_at IS NULL OR x.expires_at > :now)
+      AND (x.scope = 'address' OR (x.scope = 'stream' AND x.stream = due.stream))
+    ORDER BY x.id LIMIT 1
+"""
+
+_DROP_ITEMS = """
+    UPDATE digest_item i
+    SET outcome = 'dropped', drop_reason = {reason}, position = NULL
+    FROM {gone} gone
+    WHERE i.digest_id = gone.digest_id AND i.outcome IN ('shown', 'merged')
+    RETURNING i.digest_id
+"""
+
+CLAIM = text(f"""
+WITH due AS (
+    SELECT id, office_id, recipient, stream, expires_at
+    FROM outbound_message
+    WHERE state = 'queued' AND not_before <= :now
+    ORDER BY not_before, id
+    LIMIT :limit
+    FOR UPDATE SKIP LOCKED
+), judged AS (
+    SELECT due.id, stop.reason,
+           CASE WHEN due.expires_at <= :now THEN 'expired' WHEN stop.reason IS NOT NULL THEN 'suppressed'
+                ELSE 'sending' END AS state
+    FROM due LEFT JOIN LATERAL ({_SUPPRESSED}) stop ON true
+), claimed AS (
+    UPDATE outbound_message m
+    SET state = judged.state,
+        state_reason = CASE WHEN judged.state = 'suppressed' THEN judged.reason END,
+        lease_token = CASE WHEN judged.state = 'sending' THEN CAST(:token AS uuid) END,
+        lease_until = CASE WHEN judged.state = 'sending' THEN CAST(:until AS timestamptz) END,
+        attempting_at = NULL
+    FROM judged
+    WHERE m.id = judged.id
+    RETURNING m.id, m.office_id, m.contact_id, m.digest_id, m.stream, m.dedupe_key, m.message_id, m.message_date,
+              m.recipient, m.attempts, m.not_before, m.state, m.state_reason
+), gone AS (
+    SELECT * FROM claimed WHERE state <> 'sending'
+), dropped AS (
+    {_DROP_ITEMS.format(gone="gone", reason="CASE gone.state WHEN 'expired' THEN 'message_expired' ELSE 'suppressed' END")}
+), counted AS (
+    UPDATE digest d SET items_dropped = d.items_dropped + d.items_shown, items_shown = 0
+    FROM gone WHERE d.id = gone.digest_id
+), noted AS (
+    INSERT INTO message_event (outbound_message_id, source, event_id, event_type, fields, occurred_at)
+    SELECT id, 'queue', id || '/' || state, 'rejected',
+           jsonb_build_object('reason', coalesce(state_reason, 'timed_out')), :now
+    FROM gone
+    ON CONFLICT (source, event_id) DO NOTHING
+)
+SELECT * FROM claimed ORDER BY not_before, id
+""")
+
+REAP = text("""
+WITH lost AS (
+    SELECT id FROM outbound_message
+    WHERE state = 'sending' AND lease_until < :now
+    FOR UPDATE SKIP LOCKED
+), taken_back AS (
+    -- Never begun: provably unsent. Begun: nobody knows. An unknown one keeps its token, so that the sender, if it
+    -- lives after all, may still say how it ended.
+    UPDATE outbound_message m
+    SET state = CASE WHEN m.attempting_at IS NULL THEN 'queued' ELSE 'unknown' END,
+        state_reason = CASE WHEN m.attempting_at IS NULL THEN m.state_reason ELSE 'its sender was lost' END,
+        lease_token = CASE WHEN m.attempting_at IS NULL THEN NULL ELSE m.lease_token END,
+        lease_until = NULL
+    FROM lost
+    WHERE m.id = lost.id
+    RETURNING m.id, m.state, m.attempts
+), noted AS (
+    INSERT INTO message_event (outbound_message_id, source, event_id, event_type, reply, occurred_at)
+    SELECT id, 'smtp', id || '/' || attempts || '/unknown', 'unknown', 'its sender was lost', :now
+    FROM taken_back WHERE state = 'unknown'
+    ON CONFLICT (source, event_id) DO NOTHING
+)
+SELECT count(*) FROM taken_back
+""")
+
+RENEW = text("""
+UPDATE outbound_message SET lease_until = :until
+WHERE lease_token = :token AND state = 'sending' AND attempting_at IS NULL
+""")
+
+RELEASE = text("""
+UPDATE outbound_message SET state = 'queued', lease_token = NULL, lease_until = NULL
+WHERE lease_token = :token AND state = 'sending' AND attempting_at IS NULL
+""")
+
+BEGIN = text("""
+UPDATE outbound_message
+SET attempting_at = :now, attempts = attempts + 1, message_date = :message_date, lease_until = :until,
+    subject = :subject, body_text = :body_text, body_html = :body_html
+WHERE id = :id AND lease_token = :token AND state = 'sending' AND lease_until > :now
+""")
+
+PUT_BACK = text("""
+UPDATE outbound_message
+SET state = 'queued', lease_token = NULL, lease_until = NULL, attempting_at = NULL,
+    attempts = greatest(attempts - CAST(:uncount AS smallint), 0), not_before = coalesce(:not_before, not_before),
+    last_reply = coalesce(:reply, last_reply)
+WHERE id = :id AND lease_token = :token AND state IN ('sending', 'unknown')
+""")
+
+GIVE_UP = text("""
+WITH gone AS (
+    UPDATE outbound_message
+    SET state = :state, state_reason = :reason, lease_token = NULL, lease_until = NULL
+    WHERE id = :id AND lease_token = :token AND state = 'sending'
+    RETURNING id
+), noted AS (
+    INSERT INTO message_event (outbound_message_id, source, event_id, event_type, fields, occurred_at)
+    SELECT id, 'queue', id || '/' || CAST(:state AS text), 'rejected',
+           jsonb_build_object('reason', CAST(:reason AS text)), :now
+    FROM gone
+    ON CONFLICT (source, event_id) DO NOTHING
+)
+SELECT count(*) FROM gone
+""")
+
+_NOTED = """
+    INSERT INTO message_event (outbound_message_id, source, event_id, event_type, reply, fields, occurred_at)
+    SELECT id, 'smtp', id || '/' || attempts || '/{event}', '{event}', :reply,
+           jsonb_build_object('phase', CAST(:phase AS text)), :now
+    FROM done
+    ON CONFLICT (source, event_id) DO NOTHING
+"""
+
+# An unknown message is still ours to settle when its token is: the sender came back late with a definite answer.
+_OURS = "id = :id AND lease_token = :token AND state IN ('sending', 'unknown')"
+
+SETTLE_SENT = text(f"""
+WITH done AS (
+    UPDATE outbound_message
+    SET state = 'sent', sent_at = :now, state_reason = NULL, last_reply = :reply, lease_token = NULL, lease_until = NULL
+    WHERE {_OURS}
+    RETURNING id, contact_id, digest_id, attempts
+), noted AS ({_NOTED.format(event="sent")}
+), shown AS (
+    -- What the buyer has now been shown, and at what price.
+    INSERT INTO buyer_listing (contact_id, listing_id, last_price_shown, market_spell_no, listing_sent_timestamp)
+    SELECT done.contact_id, i.listing_id, i.price_shown, l.market_spell_no, :now
+    FROM done JOIN digest_item i ON i.digest_id = done.digest_id AND i.outcome = 'shown'
+    JOIN listing l ON l.id = i.listing_id
+    ON CONFLICT (contact_id, listing_id) DO UPDATE
+    SET last_price_shown = coalesce(excluded.last_price_shown, buyer_listing.last_price_shown),
+        market_spell_no = excluded.market_spell_no, listing_sent_timestamp = excluded.listing_sent_timestamp
+), touched AS (
+    UPDATE alert_subscription s SET last_new_changed_timestamp = :now
+    WHERE s.id IN (SELECT i.alert_subscription_id FROM done JOIN digest_item i ON i.digest_id = done.digest_id
+                   WHERE i.outcome IN ('shown', 'merged'))
+)
+SELECT count(*) FROM done
+""")
+
+SETTLE_FAILED = text(f"""
+WITH done AS (
+    UPDATE outbound_message
+    SET state = 'failed', state_reason = :reason, last_reply = :reply, lease_token = NULL, lease_until = NULL
+    WHERE {_OURS}
+    RETURNING id, digest_id, attempts
+), noted AS ({_NOTED.format(event="failed")}
+), dropped AS (
+    {_DROP_ITEMS.format(gone="done", reason="'message_failed'")}
+), counted AS (
+    UPDATE digest d SET items_dropped = d.items_dropped + d.items_shown, items_shown = 0
+    FROM done WHERE d.id = done.digest_id
+)
+SELECT count(*) FROM done
+""")
+
+SETTLE_RETRY = text(f"""
+WITH done AS (
+    UPDATE outbound_message
+    SET state = 'queued', state_reason = NULL, not_before = :not_before, last_reply = :reply,
+        lease_token = NULL, lease_until = NULL, attempting_at = NULL
+    WHERE {_OURS}
+    RETURNING id, attempts
+), noted AS ({_NOTED.format(event="deferred")}
+)
+SELECT count(*) FROM done
+""")
+
+SETTLE_UNKNOWN = text(f"""
+WITH done AS (
+    UPDATE outbound_message
+    SET state = 'unknown', state_reason = :reason, last_reply = :reply, lease_until = NULL
+    WHERE {_OURS}
+    RETURNING id, attempts
+), noted AS ({_NOTED.format(event="unknown")}
+)
+SELECT count(*) FROM done
+""")
+
+ADD_SUPPRESSION = text("""
+INSERT INTO suppression (office_id, recipient, scope, stream, alert_subscription_id, reason, evidence,
+                         outbound_message_id, created_at)
+VALUES (:office_id, :recipient, :scope, :stream, :alert_subscription_id, :reason, :evidence, :outbound_message_id, :now)
+ON CONFLICT (office_id, recipient, scope, coalesce(stream, ''), coalesce(alert_subscription_id, 0))
+    WHERE lifted_at IS NULL DO NOTHING
+""")
+
+ADD_EVENT = text("""
+INSERT INTO message_event (outbound_message_id, source, event_id, event_type, reply, fields, occurred_at)
+VALUES (:outbound_message_id, :source, :event_id, :event_type, :reply, CAST(:fields AS jsonb), :occurred_at)
+ON CONFLICT (source, event_id) DO NOTHING
+""")
+
+
+def due_count(now: datetime) -> int:
+    """How many wait for a sender now."""
+    return (
+        db.session.scalar(
+            select(func.count())
+            .select_from(OutboundMessage)
+            .where(OutboundMessage.state == MessageState.QUEUED, OutboundMessage.not_before <= now)
+        )
+        or 0
     )

@@ -1,0 +1,235 @@
+"""What becomes of each match of one person: shown, merged into another line, or dropped and why. Pure.
+
+Asked twice with the same rules: when the digest is built, and at the last look before it is sent (PA-19).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+
+from app.domain.models import KIND_BITS, AlertKind, ItemOutcome
+from app.domain.models.lookups import StandardStatus
+
+PRICE_DROP_SHARE = Decimal("0.01")
+PRICE_DROP_AMOUNT = Decimal(5000)
+"""A drop is worth a mail from either on: 1 % or $5,000 below what this buyer was last shown."""
+STRENGTH = {kind: place for place, kind in enumerate(AlertKind)}
+SOLD = frozenset({StandardStatus.CLOSED, StandardStatus.PENDING})
+
+
+class DropReason(StrEnum):
+    NO_ADDRESS = "no_address"
+    CONTACT_INACTIVE = "contact_inactive"
+    SUPPRESSED = "suppressed"
+    """The address bounced or complained, or all alerts to it were stopped."""
+    UNSUBSCRIBED = "unsubscribed"
+    PAUSED = "paused"
+    BEFORE_SUBSCRIPTION = "before_subscription"
+    NOT_WANTED = "not_wanted"
+    """The subscription does not ask for this kind of news."""
+    HIDDEN = "hidden"
+    SOLD_BEFORE_SEND = "sold_before_send"
+    NO_LONGER_AVAILABLE = "no_longer_available"
+    SEARCH_CHANGED = "search_changed"
+    SEARCH_FAILING = "search_failing"
+    NO_LONGER_MATCHES = "no_longer_matches"
+    """The home changed, not the search."""
+    BELOW_THRESHOLD = "below_threshold"
+    NO_NET_CHANGE = "no_net_change"
+    ALREADY_TOLD = "already_told"
+    ADDRESS_CHANGED = "address_changed"
+    """The person has another address by now."""
+    MESSAGE_EXPIRED = "message_expired"
+    MESSAGE_FAILED = "message_failed"
+
+
+IN_WORDS = {
+    DropReason.NO_ADDRESS: "The buyer has no email address.",
+    DropReason.CONTACT_INACTIVE: "The contact is not active.",
+    DropReason.SUPPRESSED: "The address is on the suppression list.",
+    DropReason.UNSUBSCRIBED: "The buyer stopped this search.",
+    DropReason.PAUSED: "The search was paused.",
+    DropReason.BEFORE_SUBSCRIPTION: "It happened before the buyer asked to be told.",
+    DropReason.NOT_WANTED: "The buyer did not ask for this kind of news.",
+    DropReason.HIDDEN: "The seller does not want this home shown on the internet.",
+    DropReason.SOLD_BEFORE_SEND: "It was sold or under contract before the mail went out.",
+    DropReason.NO_LONGER_AVAILABLE: "It was no longer on the market before the mail went out.",
+    DropReason.SEARCH_CHANGED: "The search was changed and no longer asks for it.",
+    DropReason.SEARCH_FAILING: "The search cannot be read.",
+    DropReason.NO_LONGER_MATCHES: "The home changed and no longer matches.",
+    DropReason.BELOW_THRESHOLD: "The drop was below 1 % and below $5,000.",
+    DropReason.NO_NET_CHANGE: "The price was back where the buyer last saw it.",
+    DropReason.ALREADY_TOLD: "The buyer had been told already.",
+    DropReason.ADDRESS_CHANGED: "The buyer's address was changed before the mail went out.",
+    DropReason.MESSAGE_EXPIRED: "The mail could not be sent while it was news.",
+    DropReason.MESSAGE_FAILED: "The mail was refused.",
+}
+
+Fingerprint = tuple[int, str, str]
+"""(listing, kind, fingerprint): what one address is told at most once (PA-07)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Match:
+    """One (subscription, event) with all that is needed to judge it, as of now."""
+
+    alert_subscription_id: int
+    saved_search_id: int
+    search_version: int
+    event_seq: int
+    listing_id: int
+    listing_key: str
+    event_kinds: int
+    wanted_kinds: int
+    market_spell_no: int
+    """The event's."""
+    price_before_event: Decimal | None
+    list_price: Decimal | None
+    """The listing's, now."""
+    last_price_shown: Decimal | None
+    reason: DropReason | None
+    """Why it cannot be told whatever the news is; None when nothing stands in its way."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    match: Match
+    outcome: ItemOutcome
+    kind: AlertKind
+    fingerprint: str
+    price_before: Decimal | None
+    price_shown: Decimal | None
+    drop_reason: DropReason | None = None
+    position: int | None = None
+
+
+def decide(matches: Sequence[Match], told: Iterable[Fingerprint] = ()) -> list[Decision]:
+    """One decision for each match of one person, in the order given. `told` is what they were told before.
+
+    A listing has one line, whatever number of searches and events brought it: the strongest kind wins, the price is
+    before and after of the whole (PA-04, PA-08). Lines are numbered by kind, newest event, price, listing key (PA-11).
+    """
+    known = frozenset(told)
+    by_listing: dict[int, list[Match]] = defaultdict(list)
+    for match in matches:
+        by_listing[match.listing_id].append(match)
+    decided: dict[tuple[int, int], Decision] = {}
+    lines: list[Decision] = []
+    for group in by_listing.values():
+        news = [_judge(match, _baseline(group), known) for match in group]
+        line = min((item for item in news if item.drop_reason is None), key=_rank, default=None)
+        for item in news:
+            if item is line:
+                lines.append(item)
+            else:
+                decided[_key(item)] = _merge(item) if line and _goes_along(item) else item
+    for position, item in enumerate(sorted(lines, key=_rank), start=1):
+        decided[_key(item)] = _at(item, position)
+    return [decided[match.alert_subscription_id, match.event_seq] for match in matches]
+
+
+def refusal_of_home(
+    status: str, statuses: Sequence[str], verdicts: Mapping[str, bool | None], *, edited_since: bool
+) -> DropReason | None:
+    """Why a search does not take a home as it is now; None when it does. `verdicts` are Criteria.judge's, and
+    `edited_since` says whether the search was changed after the event was recorded."""
+    if all(verdicts.values()):
+        return None
+    if status not in statuses:
+        if status in SOLD:
+            return DropReason.SOLD_BEFORE_SEND
+        return DropReason.SEARCH_CHANGED if edited_since else DropReason.NO_LONGER_AVAILABLE
+    return DropReason.SEARCH_CHANGED if edited_since else DropReason.NO_LONGER_MATCHES
+
+
+def drop_refusal(before: Decimal | None, now: Decimal | None) -> DropReason | None:
+    """Why a price is no drop worth telling (T2); None when it is."""
+    if before is None or now is None or now >= before:
+        return DropReason.NO_NET_CHANGE
+    if before - now >= min(PRICE_DROP_AMOUNT, before * PRICE_DROP_SHARE):
+        return None
+    return DropReason.BELOW_THRESHOLD
+
+
+def _baseline(group: Sequence[Match]) -> Decimal | None:
+    """The price to compare with: what this buyer was last shown, else the price before the first drop in hand."""
+    shown = next((match.last_price_shown for match in group if match.last_price_shown is not None), None)
+    if shown is not None:
+        return shown
+    drops = [match for match in group if match.event_kinds & KIND_BITS[AlertKind.PRICE_DROP]]
+    return min(drops, key=lambda match: match.event_seq).price_before_event if drops else None
+
+
+def _judge(match: Match, baseline: Decimal | None, told: frozenset[Fingerprint]) -> Decision:
+    """The strongest kind of this match that may be told; else the strongest, with what stands in its way."""
+    first: Decision | None = None
+    offered = [kind for kind in AlertKind if match.event_kinds & match.wanted_kinds & KIND_BITS[kind]]
+    happened = [kind for kind in AlertKind if match.event_kinds & KIND_BITS[kind]]
+    for kind in offered or happened or [AlertKind.PRICE_DROP]:
+        is_drop = kind is AlertKind.PRICE_DROP
+        fingerprint = f"{match.list_price or 0:.2f}" if is_drop else str(match.market_spell_no)
+        reason = match.reason or (None if offered else DropReason.NOT_WANTED)
+        if not reason and is_drop:
+            reason = drop_refusal(baseline, match.list_price)
+        if not reason and (match.listing_id, kind.value, fingerprint) in told:
+            reason = DropReason.ALREADY_TOLD
+        before = baseline if is_drop or baseline != match.list_price else None
+        item = Decision(
+            match=match,
+            outcome=ItemOutcome.DROPPED if reason else ItemOutcome.SHOWN,
+            kind=kind,
+            fingerprint=fingerprint,
+            price_before=before if kind is not AlertKind.NEW or match.last_price_shown is not None else None,
+            price_shown=match.list_price,
+            drop_reason=reason,
+        )
+        if reason is None:
+            return item
+        first = first or item
+    assert first is not None
+    return first
+
+
+def _goes_along(item: Decision) -> bool:
+    """On the line of its listing: told with it, or a price step too small for a line of its own."""
+    return item.drop_reason in (None, DropReason.BELOW_THRESHOLD, DropReason.NO_NET_CHANGE)
+
+
+def _merge(item: Decision) -> Decision:
+    return _copy(item, ItemOutcome.MERGED, None)
+
+
+def _at(item: Decision, position: int) -> Decision:
+    return _copy(item, ItemOutcome.SHOWN, position)
+
+
+def _copy(item: Decision, outcome: ItemOutcome, position: int | None) -> Decision:
+    return Decision(
+        match=item.match,
+        outcome=outcome,
+        kind=item.kind,
+        fingerprint=item.fingerprint,
+        price_before=item.price_before,
+        price_shown=item.price_shown,
+        position=position,
+    )
+
+
+def _key(item: Decision) -> tuple[int, int]:
+    return item.match.alert_subscription_id, item.match.event_seq
+
+
+def _rank(item: Decision) -> tuple[int, int, bool, Decimal, str, int]:
+    price = item.price_shown
+    return (
+        STRENGTH[item.kind],
+        -item.match.event_seq,
+        price is None,
+        price or Decimal(0),
+        item.match.listing_key,
+        item.match.alert_subscription_id,
+    )

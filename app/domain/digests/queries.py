@@ -1,0 +1,340 @@
+"""The statements of digests: who is due, what waits for them, what is known of it now, and the pages people see.
+
+Many rows travel as one JSON document, so that a chunk of people costs the same few statements whatever its size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import orjson
+from sqlalchemy import Row, text
+
+from app.domain.models import Stream
+from app.extensions import db
+
+AnyRow = Row[*tuple[Any, ...]]
+Values = Mapping[str, Any]
+
+NO_ADDRESS = "no-address:"
+"""A person without an address has a digest all the same, to say why nothing was sent; its recipient is this and
+their number."""
+RECIPIENT = f"CASE WHEN c.email = '' THEN '{NO_ADDRESS}' || c.id ELSE c.email END"
+
+LISTING_COLUMNS = (
+    "listing_key",
+    "listing_id",
+    "standard_status",
+    "list_price",
+    "property_type",
+    "property_sub_type",
+    "bedrooms_total",
+    "baths_equivalent",
+    "living_area",
+    "lot_size_square_feet",
+    "year_built",
+    "unparsed_address",
+    "unit_number",
+    "city",
+    "state_or_province",
+    "postal_code",
+    "county_or_parish",
+    "subdivision_name",
+    "latitude",
+    "longitude",
+    "waterfront_yn",
+    "list_agent_full_name",
+    "list_office_name",
+    "list_office_phone",
+    "internet_entire_listing_display_yn",
+    "internet_address_display_yn",
+)
+"""What a search may ask of a home and a buyer may be shown. Nothing private is among them."""
+
+IS_DUE = """(s.schedule_type = 'ASAP' OR NOT s.active_yn
+             OR coalesce(s.next_send_timestamp, '-infinity') <= :window_end)"""
+
+LOCK_DUE = text(f"""
+-- People with something due and no digest of this window yet; locked, so that two builders never take the same.
+SELECT c.id, c.office_id, {RECIPIENT} AS recipient
+FROM contact c
+WHERE c.id IN (
+        -- what waits for subscriptions that are due, or that ended
+        SELECT s.contact_id
+        FROM alert_match am
+        JOIN alert_subscription s ON s.id = am.alert_subscription_id
+        WHERE am.digest_id IS NULL AND {IS_DUE}
+        UNION
+        -- daily ones whose hour has come: with or without a match, their clock moves on
+        SELECT s.contact_id
+        FROM alert_subscription s
+        WHERE s.active_yn AND s.next_send_timestamp <= :window_end)
+  AND NOT EXISTS (
+        SELECT FROM digest d
+        WHERE d.office_id = c.office_id AND d.recipient = {RECIPIENT} AND d.window_end = :window_end)
+ORDER BY c.id
+LIMIT :limit
+FOR NO KEY UPDATE OF c SKIP LOCKED
+""")
+
+WAITING = text(f"""
+SELECT am.found_on, am.batch_id, am.alert_subscription_id, am.event_seqs, s.contact_id
+FROM alert_match am
+JOIN alert_subscription s ON s.id = am.alert_subscription_id
+WHERE am.digest_id IS NULL AND s.contact_id = ANY(:contacts) AND {IS_DUE}
+ORDER BY am.found_on, am.batch_id, am.alert_subscription_id
+""")
+
+DUE_CLOCKS = text("""
+SELECT s.id, s.schedule_type, s.send_time, s.daily_schedule, s.next_send_timestamp,
+       CASE WHEN c.time_zone = '' THEN o.time_zone ELSE c.time_zone END AS time_zone
+FROM alert_subscription s
+JOIN contact c ON c.id = s.contact_id
+JOIN office o ON o.id = s.office_id
+WHERE s.contact_id = ANY(:contacts) AND s.active_yn AND s.next_send_timestamp <= :window_end
+""")
+
+_PEOPLE = f"""
+person AS MATERIALIZED (
+    SELECT c.id AS contact_id, c.office_id, c.contact_status, {RECIPIENT} AS recipient,
+           coalesce(stop.everything, false) AS is_suppressed, stop.subscriptions AS stopped
+    FROM contact c
+    LEFT JOIN LATERAL (
+        SELECT bool_or(x.scope <> 'subscription') AS everything,
+               array_agg(x.alert_subscription_id) FILTER (WHERE x.scope = 'subscription') AS subscriptions
+        FROM suppression x
+        WHERE x.office_id = c.office_id AND x.recipient = c.email AND x.lifted_at IS NULL
+          AND (x.expires_at IS NULL OR x.expires_at > :now) AND (x.stream IS NULL OR x.stream = '{Stream.ALERTS}')
+    ) stop ON true
+    WHERE c.id = ANY(:contacts))
+"""
+
+_FACTS = f"""
+SELECT p.contact_id, p.office_id, p.contact_status, p.recipient,
+       p.is_suppressed, s.id = ANY(p.stopped) AS is_stopped,
+       s.id AS alert_subscription_id, s.active_yn, s.reason_active_or_disabled, s.schedule_type, s.kinds AS wanted_kinds,
+       ss.id AS saved_search_id, ss.version, ss.saved_search_name, ss.criteria::text AS criteria,
+       e.seq, e.kinds AS event_kinds, e.market_spell_no, e.previous_list_price AS price_before_event,
+       pg_visible_in_snapshot(e.xid, s.since_snapshot) AS is_before_subscription,
+       ss.version > 1 AND v.created_at > e.recorded_at AS edited_since,
+       bl.last_price_shown, bl.listing_sent_timestamp, told.told,
+       s.send_time, s.token,
+       l.id, {", ".join(f"l.{column}" for column in LISTING_COLUMNS)}
+FROM pair
+JOIN alert_subscription s ON s.id = pair.alert_subscription_id
+JOIN person p ON p.contact_id = s.contact_id
+JOIN saved_search ss ON ss.id = s.saved_search_id
+LEFT JOIN saved_search_version v ON v.saved_search_id = ss.id AND v.version = ss.version
+JOIN listing_event e ON e.seq = pair.seq
+JOIN listing l ON l.id = e.listing_id
+LEFT JOIN buyer_listing bl ON bl.contact_id = s.contact_id AND bl.listing_id = l.id
+LEFT JOIN LATERAL (
+    SELECT array_agg(i.kind || chr(31) || i.fingerprint) AS told
+    FROM digest_item i
+    WHERE i.office_id = p.office_id AND i.recipient = p.recipient AND i.listing_id = l.id
+      AND i.outcome = 'shown' AND i.digest_id <> :digest_id
+) told ON true
+ORDER BY p.contact_id, e.seq, s.id
+"""
+
+FACTS_OF_PAIRS = text(f"""
+WITH {_PEOPLE}, pair AS (
+    SELECT * FROM unnest(CAST(:subscriptions AS bigint[]), CAST(:seqs AS bigint[])) AS pair (alert_subscription_id, seq))
+{_FACTS}
+""")
+
+FACTS_OF_DIGEST = text(f"""
+WITH {_PEOPLE}, pair AS (
+    SELECT alert_subscription_id, event_seq AS seq
+    FROM digest_item
+    WHERE digest_id = :digest_id AND outcome IN ('shown', 'merged'))
+{_FACTS}
+""")
+
+
+def lock_due(window_end: datetime, limit: int) -> Sequence[AnyRow]:
+    """People (id, office_id, recipient) who are due and for whom nobody else builds, locked until the transaction
+    ends."""
+    return db.session.execute(LOCK_DUE, {"window_end": window_end, "limit": limit}).all()
+
+
+def waiting(contacts: Sequence[int], window_end: datetime) -> Sequence[AnyRow]:
+    """The match rows to be accounted for now."""
+    return db.session.execute(WAITING, {"contacts": contacts, "window_end": window_end}).all()
+
+
+def due_clocks(contacts: Sequence[int], window_end: datetime) -> Sequence[AnyRow]:
+    """Subscriptions with an hour of their own that has come, with the zone it is read in."""
+    return db.session.execute(DUE_CLOCKS, {"contacts": contacts, "window_end": window_end}).all()
+
+
+def facts_of_pairs(contacts: Sequence[int], pairs: Sequence[tuple[int, int]], now: datetime) -> Sequence[AnyRow]:
+    """All that is known now about (subscription, event) pairs of these people, in a fixed order."""
+    return db.session.execute(
+        FACTS_OF_PAIRS,
+        {
+            "contacts": contacts,
+            "subscriptions": [pair[0] for pair in pairs],
+            "seqs": [pair[1] for pair in pairs],
+            "digest_id": 0,
+            "now": now,
+        },
+    ).all()
+
+
+def facts_of_digest(contact_id: int, digest_id: int, now: datetime) -> Sequence[AnyRow]:
+    """The same about what a digest still means to say."""
+    return db.session.execute(FACTS_OF_DIGEST, {"contacts": [contact_id], "digest_id": digest_id, "now": now}).all()
+
+
+LETTERHEAD = text("""
+SELECT d.token, d.recipient, c.id AS contact_id, c.email, c.first_name, c.full_name,
+       CASE WHEN c.time_zone = '' THEN o.time_zone ELSE c.time_zone END AS time_zone,
+       o.id AS office_id, o.office_name, o.office_phone, o.office_address1, o.office_city, o.office_state_or_province,
+       o.office_postal_code,
+       agent.member_full_name, agent.member_email, agent.member_mobile_phone
+FROM digest d
+JOIN contact c ON c.id = d.contact_id
+JOIN office o ON o.id = d.office_id
+LEFT JOIN LATERAL (
+    -- The buyer's own agent, else the one who made the search.
+    SELECT m.member_full_name, m.member_email, m.member_mobile_phone
+    FROM member m
+    WHERE m.member_status = 'Active' AND m.id = ANY (
+        array_append((SELECT array_agg(s.owner_member_id) FROM digest_item i
+                      JOIN alert_subscription s ON s.id = i.alert_subscription_id
+                      WHERE i.digest_id = d.id AND i.outcome IN ('shown', 'merged')), c.owner_member_id))
+    ORDER BY m.id IS NOT DISTINCT FROM c.owner_member_id DESC, m.id
+    LIMIT 1
+) agent ON true
+WHERE d.id = :digest_id
+""")
+
+
+def letterhead(digest_id: int) -> AnyRow:
+    """Who a digest is for, from which office, and the agent who answers."""
+    return db.session.execute(LETTERHEAD, {"digest_id": digest_id}).one()
+
+
+INSERT_DIGESTS = text("""
+INSERT INTO digest (office_id, contact_id, recipient, window_end, state, token, items_shown, items_dropped, job_run_id,
+                    created_at)
+SELECT office_id, contact_id, recipient, window_end, state, token, items_shown, items_dropped, job_run_id, created_at
+FROM json_populate_recordset(NULL::digest, CAST(:rows AS json))
+ON CONFLICT (office_id, recipient, window_end) DO NOTHING
+RETURNING id, contact_id
+""")
+
+_ITEM_COLUMNS = """digest_id, alert_subscription_id, event_seq, office_id, recipient, listing_id, saved_search_id,
+search_version, kind, fingerprint, price_before, price_shown, outcome, drop_reason, position"""
+
+INSERT_ITEMS = text(f"""
+INSERT INTO digest_item ({_ITEM_COLUMNS})
+SELECT {_ITEM_COLUMNS} FROM json_populate_recordset(NULL::digest_item, CAST(:rows AS json))
+ON CONFLICT (office_id, recipient, listing_id, kind, fingerprint) WHERE outcome = 'shown' DO NOTHING
+RETURNING digest_id, alert_subscription_id, event_seq
+""")
+
+INSERT_MESSAGES = text("""
+INSERT INTO outbound_message (office_id, contact_id, digest_id, stream, dedupe_key, message_id, recipient, not_before,
+                              expires_at, created_at)
+SELECT office_id, contact_id, digest_id, stream, dedupe_key, message_id, recipient, not_before, expires_at, created_at
+FROM json_populate_recordset(NULL::outbound_message, CAST(:rows AS json))
+""")
+
+TAKE_MATCHES = text("""
+UPDATE alert_match am
+SET digest_id = taken.digest_id
+FROM json_to_recordset(CAST(:rows AS json))
+     AS taken (found_on date, batch_id bigint, alert_subscription_id bigint, digest_id bigint)
+WHERE am.found_on = taken.found_on AND am.batch_id = taken.batch_id
+  AND am.alert_subscription_id = taken.alert_subscription_id
+""")
+
+MOVE_CLOCKS = text("""
+UPDATE alert_subscription s
+SET next_send_timestamp = moved.next_send_timestamp
+FROM json_to_recordset(CAST(:rows AS json))
+     AS moved (id bigint, was timestamptz, next_send_timestamp timestamptz)
+WHERE s.id = moved.id AND s.next_send_timestamp = moved.was  -- not when it was edited meanwhile
+""")
+
+COUNT_ITEMS = text("""
+UPDATE digest d
+SET items_shown = counted.shown, items_dropped = counted.dropped,
+    state = CASE WHEN counted.shown = 0 THEN 'empty' ELSE 'built' END
+FROM (SELECT digest_id, count(*) FILTER (WHERE outcome = 'shown') AS shown,
+             count(*) FILTER (WHERE outcome = 'dropped') AS dropped
+      FROM digest_item WHERE digest_id = ANY(:digests) GROUP BY digest_id) counted
+WHERE d.id = counted.digest_id
+""")
+
+
+def insert_digests(rows: Sequence[Values]) -> dict[int, int]:
+    """contact → digest, of those that are new."""
+    return {row.contact_id: row.id for row in db.session.execute(INSERT_DIGESTS, {"rows": document(rows)})}
+
+
+def insert_items(rows: Sequence[Values]) -> set[tuple[int, int, int]]:
+    """The (digest, subscription, event) that were written; a shown one that was told meanwhile is not (PA-07)."""
+    return {tuple(row) for row in db.session.execute(INSERT_ITEMS, {"rows": document(rows)})}
+
+
+def insert_messages(rows: Sequence[Values]) -> None:
+    db.session.execute(INSERT_MESSAGES, {"rows": document(rows)})
+
+
+def take_matches(rows: Sequence[Values]) -> None:
+    db.session.execute(TAKE_MATCHES, {"rows": document(rows)})
+
+
+def move_clocks(rows: Sequence[Values]) -> None:
+    db.session.execute(MOVE_CLOCKS, {"rows": document(rows)})
+
+
+def count_items(digests: Sequence[int]) -> None:
+    """Write the counts of these digests down again."""
+    db.session.execute(COUNT_ITEMS, {"digests": digests})
+
+
+CHANGE_ITEMS = text("""
+UPDATE digest_item i
+SET kind = c.kind, fingerprint = c.fingerprint, price_before = c.price_before, price_shown = c.price_shown,
+    outcome = c.outcome, drop_reason = c.drop_reason, position = c.position
+FROM json_populate_recordset(NULL::digest_item, CAST(:rows AS json)) c
+WHERE i.digest_id = c.digest_id AND i.alert_subscription_id = c.alert_subscription_id AND i.event_seq = c.event_seq
+""")
+
+
+def change_items(rows: Sequence[Values]) -> None:
+    """Write other decisions over those made before; first what ends, so that its place is free for what follows it."""
+    for part in ([row for row in rows if row["position"] is None], [row for row in rows if row["position"] is not None]):
+        if part:
+            db.session.execute(CHANGE_ITEMS, {"rows": document(part)})
+
+
+DROP_MERGED = text("""
+UPDATE digest_item i
+SET outcome = 'dropped', drop_reason = :reason, position = NULL
+FROM json_to_recordset(CAST(:rows AS json)) AS line (digest_id bigint, listing_id bigint)
+WHERE i.digest_id = line.digest_id AND i.listing_id = line.listing_id AND i.outcome = 'merged'
+""")
+
+
+def drop_merged(lines: Iterable[tuple[int, int]], reason: str) -> None:
+    """What went along with (digest, listing) lines that are no more."""
+    rows = [{"digest_id": digest_id, "listing_id": listing_id} for digest_id, listing_id in lines]
+    db.session.execute(DROP_MERGED, {"rows": document(rows), "reason": reason})
+
+
+def document(rows: Iterable[Values]) -> str:
+    return orjson.dumps(list(rows), default=_plain).decode()
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, Decimal):
+        return str(value)
+    raise TypeError(type(value).__name__)

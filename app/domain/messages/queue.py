@@ -1,0 +1,167 @@
+"""The life of a message in rows: claimed, begun, settled, or taken back. Callers commit.
+
+A message is begun, and that is committed, before the first byte of it leaves. So whoever finds it later knows: a lease
+that ran out before it was begun means unsent; after, unknown — and unknown is never sent again blindly.
+"""
+
+from __future__ import annotations
+
+import random
+from datetime import datetime, timedelta
+from typing import NamedTuple
+from uuid import UUID
+
+from sqlalchemy import TextClause
+
+from app.domain.messages import queries
+from app.domain.messages.mime import Letter
+from app.domain.messages.suppression import suppress
+from app.domain.models import MessageState, SuppressionReason, SuppressionScope
+from app.extensions import db
+from app.gateways.mail import Outcome, Verdict
+
+CHUNK = 200
+BACKOFF_MINUTES = (1, 5, 15, 30, 60, 120, 240)
+DEAD_ADDRESS = frozenset({"5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10", "5.2.1"})
+"""RFC 3463 codes that say the address itself is no good. Others are about us, the content or the moment."""
+
+
+class Queued(NamedTuple):
+    """A message in the hands of a sender."""
+
+    id: int
+    office_id: int
+    contact_id: int
+    digest_id: int | None
+    stream: str
+    dedupe_key: str
+    message_id: str
+    message_date: datetime | None
+    recipient: str
+    attempts: int
+    """How often it was begun before."""
+
+
+class Gone(NamedTuple):
+    """A message that will not be sent: its last look left nothing to say, or nobody to say it to."""
+
+    state: MessageState
+    reason: str
+
+
+class Claimed(NamedTuple):
+    ours: list[Queued]
+    ended: list[MessageState]
+    """One for each that was found expired or suppressed instead."""
+
+
+def claim(token: UUID, now: datetime, until: datetime, limit: int = CHUNK) -> Claimed:
+    """Take up to `limit` due messages under a lease until `until`; two senders never take the same.
+
+    Those whose address or stream is suppressed, and those that are too old, end here (PA-24).
+    """
+    rows = db.session.execute(queries.CLAIM, {"token": token, "now": now, "until": until, "limit": limit}).all()
+    return Claimed(
+        [Queued(*(getattr(row, name) for name in Queued._fields)) for row in rows if row.state == MessageState.SENDING],
+        [MessageState(row.state) for row in rows if row.state != MessageState.SENDING],
+    )
+
+
+def begin(message: Queued, letter: Letter, token: UUID, now: datetime, until: datetime) -> bool:
+    """Write down that it is about to be sent, and what it says. False when another sender may have it by now."""
+    result = db.session.execute(
+        queries.BEGIN,
+        {
+            "id": message.id,
+            "token": token,
+            "now": now,
+            "until": until,
+            "message_date": letter.date,
+            "subject": letter.subject,
+            "body_text": letter.text,
+            "body_html": letter.html,
+        },
+    )
+    return _rows(result) == 1
+
+
+def settle(message: Queued, outcome: Outcome, token: UUID, now: datetime) -> bool:
+    """Write down how an attempt ended. False when it is not ours to say any more.
+
+    An address the relay calls dead is suppressed at once.
+    """
+    values = {
+        "id": message.id,
+        "token": token,
+        "now": now,
+        "reply": outcome.reply,
+        "phase": outcome.phase.value,
+    }
+    match outcome.state:
+        case Verdict.ACCEPTED:
+            won = _count(queries.SETTLE_SENT, values)
+        case Verdict.RETRY:
+            won = _count(queries.SETTLE_RETRY, values | {"not_before": now + backoff(message.attempts + 1)})
+        case Verdict.REFUSED:
+            won = _count(queries.SETTLE_FAILED, values | {"reason": outcome.enhanced or "refused"})
+        case Verdict.UNKNOWN:
+            won = _count(queries.SETTLE_UNKNOWN, values | {"reason": f"lost in {outcome.phase.value}"})
+    if won and outcome.state is Verdict.REFUSED and outcome.enhanced in DEAD_ADDRESS:
+        suppress(
+            message.office_id,
+            message.recipient,
+            SuppressionScope.ADDRESS,
+            SuppressionReason.BOUNCED,
+            evidence=outcome.reply,
+            outbound_message_id=message.id,
+            now=now,
+        )
+    return won
+
+
+def give_up(message: Queued, gone: Gone, token: UUID, now: datetime) -> bool:
+    """End a message that is not worth sending any more. False when it is not ours."""
+    return _count(
+        queries.GIVE_UP,
+        {"id": message.id, "token": token, "now": now, "state": gone.state.value, "reason": gone.reason},
+    )
+
+
+def put_back(
+    message: Queued, token: UUID, *, begun: bool, not_before: datetime | None = None, reply: str | None = None
+) -> None:
+    """Queue one again of which nothing was sent. `begun`: an attempt was counted that was none."""
+    db.session.execute(
+        queries.PUT_BACK,
+        {"id": message.id, "token": token, "uncount": int(begun), "not_before": not_before, "reply": reply},
+    )
+
+
+def renew(token: UUID, until: datetime) -> None:
+    """Keep what is claimed and not begun."""
+    db.session.execute(queries.RENEW, {"token": token, "until": until})
+
+
+def release(token: UUID) -> None:
+    """Queue again what is claimed and not begun."""
+    db.session.execute(queries.RELEASE, {"token": token})
+
+
+def reap(now: datetime) -> int:
+    """Take back what dead senders held; how many. Not begun: queued again. Begun: unknown."""
+    return db.session.scalar(queries.REAP, {"now": now}) or 0
+
+
+def backoff(attempt: int) -> timedelta:
+    """How long to wait after the n-th attempt: 1, 5, 15, 30 minutes, 1, 2, 4 hours, a fifth more or less, so that a
+    relay that comes back is not met by everybody at once."""
+    minutes = BACKOFF_MINUTES[min(attempt, len(BACKOFF_MINUTES)) - 1]
+    return timedelta(minutes=minutes * random.uniform(0.8, 1.2))  # noqa: S311  spread, not secrecy
+
+
+def _count(statement: TextClause, values: dict[str, object]) -> bool:
+    return bool(db.session.scalar(statement, values))
+
+
+def _rows(result: object) -> int:
+    return int(getattr(result, "rowcount", 0))
