@@ -21,8 +21,10 @@ from app.domain.models import Role
 from app.extensions import login
 
 BLUEPRINTS: tuple[str, ...] = (
+    "health",
     "auth",
     "home",
+    "listings",
 )
 """Folders below app/blueprints; each has `bp`."""
 

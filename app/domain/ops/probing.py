@@ -1,0 +1,75 @@
+"""What the house leans on, asked: PostgreSQL, its schema, Redis, the mail relay, the legacy database. The ops page,
+/readyz and `flask doctor` ask the same questions."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from functools import cache, partial
+from pathlib import Path
+
+from alembic.script import ScriptDirectory
+from flask import current_app
+
+from app.config import Config
+from app.extensions import settings
+from app.gateways import probes
+from app.gateways.mail import domain_of
+from app.gateways.probes import Answer
+
+POSTGRESQL, SCHEMA, REDIS, MAIL, MONGO = "PostgreSQL", "Schema", "Redis", "Mail relay", "Legacy MongoDB"
+FRESH_SECONDS = 10.0
+
+_lock = threading.Lock()
+_kept: dict[tuple[str, ...], tuple[float, dict[str, Answer]]] = {}
+
+
+def ask(*names: str) -> dict[str, Answer]:
+    """Ask these, or all that are configured. At most about 2.5 s, whatever is dead."""
+    config = settings()
+    asked = _probes(config)
+    return probes.ask_all({name: asked[name] for name in names or asked if name in asked}, seconds=2.5)
+
+
+def ask_lately() -> dict[str, Answer]:
+    """As `ask`, but answers younger than 10 s are given again: a page that many watch asks no more than one."""
+    config = settings()
+    key = (config.database_url, config.redis_url, config.smtp_url, config.legacy_mongo_url)
+    with _lock:  # the first asks, the others wait for its answer
+        then, answers = _kept.get(key, (0.0, {}))
+        if not answers or time.monotonic() - then > FRESH_SECONDS:
+            answers = ask()
+            _kept[key] = (time.monotonic(), answers)
+        return answers
+
+
+def _probes(config: Config) -> dict[str, Callable[[], Answer]]:
+    found: dict[str, Callable[[], Answer]] = {
+        POSTGRESQL: partial(probes.postgresql, config.database_url),
+        SCHEMA: partial(_schema, config.database_url, code_revision()),
+        REDIS: partial(probes.redis_server, config.redis_url),
+        MAIL: partial(probes.mail_relay, config.smtp_url, domain_of(config.mail_from)),
+    }
+    if config.legacy_mongo_url:
+        found[MONGO] = partial(probes.mongo, config.legacy_mongo_url)
+    return found
+
+
+def _schema(url: str, wanted: str) -> Answer:
+    there = probes.schema(url)
+    if there == wanted:
+        return Answer(is_up=True, words=f"at {there}, as the code")
+    if there is None:
+        return Answer(is_up=False, words=f"the database does not say; the code is at {wanted}. Run: flask db upgrade")
+    return Answer(is_up=False, words=f"at {there}, the code is at {wanted}. Run: flask db upgrade")
+
+
+def code_revision() -> str:
+    """The newest migration in this code."""
+    return _newest(Path(current_app.root_path).parent / "migrations")
+
+
+@cache
+def _newest(folder: Path) -> str:
+    return ScriptDirectory(str(folder)).get_current_head() or ""

@@ -1,0 +1,111 @@
+"""Does it answer? One question to each server the house leans on, each with a time-out of its own, so that a dead or
+frozen one is a line on a page and never a page that hangs. A probe returns an Answer; it does not raise."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from urllib.parse import urlsplit
+
+import psycopg
+import redis
+
+from app.extensions import redis_for_web
+from app.gateways.mail import Relay, RelayError
+
+SECONDS = 1.0
+"""What a probe may take; PostgreSQL's own least connect time-out is 2."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a probe found. `words`: a sentence for a page; no address, no password in it."""
+
+    is_up: bool
+    words: str
+    ms: float | None = None
+    checked_at: datetime | None = None
+
+
+def postgresql(url: str) -> Answer:
+    """Signs in, asks for the version."""
+    try:
+        address = url.replace("postgresql+psycopg://", "postgresql://", 1)
+        with psycopg.connect(address, connect_timeout=2, options="-c statement_timeout=1000", autocommit=True) as wire:
+            row = wire.execute("SELECT current_setting('server_version_num')::int / 10000").fetchone()
+        return Answer(is_up=True, words=f"version {row[0]}" if row else "answers")
+    except psycopg.Error as error:
+        return Answer(is_up=False, words=f"does not answer ({type(error).__name__})")
+
+
+def schema(url: str) -> str | None:
+    """The revision the database is at; None when it cannot say."""
+    try:
+        address = url.replace("postgresql+psycopg://", "postgresql://", 1)
+        with psycopg.connect(address, connect_timeout=2, options="-c statement_timeout=1000", autocommit=True) as wire:
+            row = wire.execute("SELECT version_num FROM alembic_version").fetchone()
+        return str(row[0]) if row else None
+    except psycopg.Error:
+        return None
+
+
+def redis_server(url: str) -> Answer:
+    """Pings, and counts the keys."""
+    client = redis_for_web(url)
+    try:
+        client.ping()
+        keys = client.dbsize()
+        return Answer(is_up=True, words=f"hints only; {keys:,} {'key' if keys == 1 else 'keys'}")
+    except redis.RedisError as error:
+        return Answer(is_up=False, words=f"does not answer ({type(error).__name__}); hints wait, nothing is lost")
+    finally:
+        client.close()
+
+
+def mail_relay(url: str, hostname: str) -> Answer:
+    """Connects, greets, signs in where the address says so, and hangs up; no mail is begun."""
+    try:
+        with Relay(url, hostname=hostname, answer_seconds=SECONDS, message_seconds=SECONDS) as relay:
+            relay.open()
+        return Answer(is_up=True, words="takes mail")
+    except RelayError as error:
+        return Answer(is_up=False, words=f"does not take mail: {_without_address(str(error), url)}")
+
+
+def mongo(url: str) -> Answer:
+    """Pings the legacy database."""
+    from app.gateways import mongo as legacy
+
+    return Answer(is_up=True, words="answers") if legacy.answers(url, SECONDS) else Answer(False, "does not answer")
+
+
+def ask_all(probes: Mapping[str, Callable[[], Answer]], seconds: float = SECONDS + 0.5) -> dict[str, Answer]:
+    """All at once, each in a thread of its own. What has not answered after `seconds` is reported so, and its thread
+    is left to end by itself."""
+    answers: dict[str, Answer] = {}
+
+    def ask(name: str, probe: Callable[[], Answer]) -> None:
+        began = time.monotonic()
+        try:
+            found = probe()
+        except Exception as error:
+            found = Answer(is_up=False, words=f"could not be asked ({type(error).__name__})")
+        ms = (time.monotonic() - began) * 1000
+        answers[name] = Answer(found.is_up, found.words, round(ms, 1), datetime.now(UTC))
+
+    threads = [threading.Thread(target=ask, args=item, daemon=True) for item in probes.items()]
+    for thread in threads:
+        thread.start()
+    until = time.monotonic() + seconds
+    for thread in threads:
+        thread.join(max(0.0, until - time.monotonic()))
+    late = Answer(is_up=False, words=f"did not answer within {seconds:g} s", checked_at=datetime.now(UTC))
+    return {name: answers.get(name, late) for name in probes}
+
+
+def _without_address(words: str, url: str) -> str:
+    parts = urlsplit(url)
+    return words.replace(f"{parts.hostname}:{parts.port}", "the relay").replace(str(parts.hostname), "the relay")
