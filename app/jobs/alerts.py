@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from datetime import UTC, datetime
 
+from app.domain.alerts.match import match_one_batch, take_batches
 from app.jobs.run import Run
 
 
 def alerts(run: Run) -> dict[str, int]:
     """Idempotent: an event is taken into one batch, a batch is matched in one transaction."""
-    from app.domain.alerts.match import match_one_batch, take_batches
-
     taken = take_batches(datetime.now(UTC), job_run_id=run.id)
     run.commit()
-    counts: Counter[str] = Counter(batches=0)
+    counts = Counter(events=0, pairs=0, batches=0)
     while (found := match_one_batch(datetime.now(UTC))) is not None:
         counts.update(found)
         counts["batches"] += 1

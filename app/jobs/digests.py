@@ -5,19 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from datetime import UTC, datetime
 
+from app.domain.digests.build import build_some
 from app.jobs.run import Run
 
 
 def digests(run: Run) -> dict[str, int]:
     """Idempotent: a digest is unique for an address and a window, and so is its message."""
-    from app.domain.digests.build import build_some
-
-    counts: Counter[str] = Counter()
-    chunks = 0
+    counts = Counter(recipients=0, messages=0)
     while (built := build_some(run.window_end, datetime.now(UTC), job_run_id=run.id)) is not None:
         counts.update(built)
-        chunks += 1
-        run.progress("writing mails", chunks)
+        run.progress("writing mails", counts["recipients"])
         run.commit()
     run.then("messages")
     return dict(counts)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+from app.domain.listings.imports import run_import
 from app.jobs.run import Run
 
 
 def imports(run: Run) -> dict[str, int]:
-    """Idempotent: a chunk of rows is one fenced transaction, and the batch knows how far it came."""
-    from app.domain.listings.imports import run_import
-
-    return run_import(int(run.args["import_batch_id"]), run.progress, commit=run.commit)
+    """Idempotent: rows are upserts by their source key, and the batch knows how far it came."""
+    return run_import(int(run.args["batch_id"]), run.progress, commit=run.commit)

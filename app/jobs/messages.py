@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import time
+from datetime import UTC, datetime
+
+from app.domain.digests.letters import COMPOSERS
+from app.domain.messages.send import send_due
+from app.domain.ops import queries
 from app.jobs.run import Run
+
+SECONDS = 45.0
+"""What one run sends for before it hands on to the next: others of its queue get their turn, and a deploy waits for
+no more than this."""
 
 
 def messages(run: Run) -> dict[str, int]:
     """Idempotent: each message is claimed with a lease of its own, and committed by itself."""
-    from app.domain.messages.send import send_due
-
-    counts = send_due(progress=run.progress)
-    return dict(counts)
+    counts = send_due(COMPOSERS, deadline=time.monotonic() + SECONDS, progress=run.progress)
+    if queries.due_messages(datetime.now(UTC), limit=1):
+        run.then("messages")
+    return counts

@@ -177,8 +177,15 @@ def _perform(claimed: JobRun) -> None:
         )
         try:
             counts = kind.function(run)
-            for follow_up, args in run.follow_ups:
-                ledger.add(follow_up, _kind(follow_up).work, args, trigger=Trigger.EVENT, after_run_id=run_id)
+            for follow in run.follow_ups:
+                ledger.add(
+                    follow.kind,
+                    _kind(follow.kind).work,
+                    follow.args,
+                    trigger=Trigger.EVENT,
+                    after_run_id=run_id,
+                    dedup_key=follow.dedup_key,
+                )
             ledger.finish(run_id, token, counts)
             db.session.commit()
             log.info("run.succeeded", ms=_ms(started), counts=counts)

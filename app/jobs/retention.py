@@ -1,12 +1,15 @@
-"""Every night: what has been kept long enough leaves, and tomorrow's partitions are made (PA-29)."""
+"""Every night: what has been kept long enough leaves, and the days ahead get their partitions (PA-29)."""
 
 from __future__ import annotations
 
 from collections import Counter
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
+from app.domain.alerts.match import ensure_partitions
 from app.domain.ops import retention as rules
 from app.jobs.run import Run
+
+DAYS_AHEAD = 7
 
 
 def retention(run: Run) -> dict[str, int]:
@@ -15,12 +18,12 @@ def retention(run: Run) -> dict[str, int]:
     counts: Counter[str] = Counter()
     for number, rule in enumerate(rules.RULES):
         run.progress(rule.table, number, len(rules.RULES))
-        while gone := rule.apply(now):
+        gone = rules.BATCH
+        while gone == rules.BATCH:
+            gone = rule.apply(now)
             counts[rule.counted_as] += gone
             run.commit()
-            if gone < rules.BATCH:
-                break
-    counts["days_of_matches_dropped"] += rules.drop_partitions(now)
+    counts["days_dropped"] = rules.drop_partitions(now)
     run.commit()
-    counts["days_of_matches_prepared"] += rules.make_partitions(now)
+    counts["days_prepared"] = ensure_partitions(now.date(), (now + timedelta(days=DAYS_AHEAD)).date())
     return dict(counts)

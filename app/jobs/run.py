@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 from uuid import UUID
 
 import structlog
@@ -73,6 +73,12 @@ class Lease:
             return not self._done
 
 
+class FollowUp(NamedTuple):
+    kind: str
+    args: dict[str, Any]
+    dedup_key: str | None
+
+
 @dataclass
 class Run:
     """What a job function gets. It returns its counts; `then` names the runs to start when it has succeeded."""
@@ -85,7 +91,7 @@ class Run:
     window_end: datetime
     """The moment this run speaks for; the same for each attempt."""
     lease: Lease
-    follow_ups: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    follow_ups: list[FollowUp] = field(default_factory=list)
 
     def progress(self, step: str, done: int = 0, total: int | None = None) -> None:
         """Say how far it is. Seen on the run's page within about a second; costs next to nothing."""
@@ -97,6 +103,7 @@ class Run:
         ledger.fence(self.id, self.lease.token, self.lease.until(), self.lease.progress)
         db.session.commit()
 
-    def then(self, kind: str, args: dict[str, Any] | None = None) -> None:
-        """Start a run of `kind` in the very transaction that finishes this one."""
-        self.follow_ups.append((kind, args or {}))
+    def then(self, kind: str, args: dict[str, Any] | None = None, *, dedup_key: str | None = None) -> None:
+        """Start a run of `kind` in the very transaction that finishes this one; none when one with this `dedup_key`
+        waits or works already."""
+        self.follow_ups.append(FollowUp(kind, args or {}, dedup_key))

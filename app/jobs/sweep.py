@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from app.domain.messages import queue as outbound
 from app.domain.ops import ledger, queries
 from app.jobs.run import Run
 
@@ -12,16 +13,8 @@ from app.jobs.run import Run
 def sweep(run: Run) -> dict[str, int]:
     """Idempotent: what was taken back once is no longer held."""
     now = datetime.now(UTC)
-    counts = {"runs_taken_back": ledger.reap(now), "messages_taken_back": _reap_messages(now)}
+    counts = {"runs_taken_back": ledger.reap(now), "messages_taken_back": outbound.reap(now)}
     due = queries.due_messages(now)
     if due:
-        run.then("messages")
+        run.then("messages", dedup_key="messages-due")
     return counts | {"messages_due": due}
-
-
-def _reap_messages(now: datetime) -> int:
-    try:
-        from app.domain.messages import queue as outbound
-    except ImportError:  # the sender is not here yet
-        return 0
-    return outbound.reap(now)

@@ -14,8 +14,6 @@ from sqlalchemy import text
 from app.extensions import db
 
 BATCH = 1_000
-PARTITIONS_AHEAD = 7
-"""Days for which alert_match has a partition of its own before they come."""
 MATCHES_KEPT = timedelta(days=90)
 
 
@@ -122,32 +120,6 @@ RULES: tuple[Rule, ...] = (
         "match_batch", "90 days", MATCHES_KEPT, "match_batch", _older("match_batch", "found_on", "done_at IS NOT NULL")
     ),
 )
-
-
-def make_partitions(now: datetime) -> int:
-    """Give alert_match a partition for today and the days ahead. Idempotent; returns how many were made.
-
-    A day that already has rows in the default partition stays there: moving them would lock the matching out.
-    """
-    today = now.astimezone(UTC).date()
-    wanted = [today + timedelta(days=n) for n in range(PARTITIONS_AHEAD + 1)]
-    there = _partitions()
-    in_default = set(
-        db.session.execute(
-            text("SELECT DISTINCT found_on FROM alert_match_default WHERE found_on >= :today"), {"today": today}
-        ).scalars()
-    )
-    made = 0
-    for day in wanted:
-        if day not in there and day not in in_default:
-            db.session.execute(
-                text(
-                    f"CREATE TABLE IF NOT EXISTS {_name(day)} PARTITION OF alert_match"
-                    f" FOR VALUES FROM ('{day}') TO ('{day + timedelta(days=1)}')"
-                )
-            )
-            made += 1
-    return made
 
 
 def drop_partitions(now: datetime) -> int:
