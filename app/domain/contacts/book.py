@@ -5,16 +5,19 @@ from __future__ import annotations
 import secrets
 from datetime import UTC, datetime
 from typing import Any
-from zoneinfo import available_timezones
+from zoneinfo import ZoneInfo, available_timezones
 
 from sqlalchemy import update
 from sqlalchemy.exc import IntegrityError
 
 from app.domain.contacts import queries
 from app.domain.contacts.address import normal_email, normal_phone
+from app.domain.contacts.clock import moved_send
 from app.domain.errors import Conflict, Invalid
 from app.domain.models import Contact
 from app.domain.models.lookups import ContactStatus
+from app.domain.searches.saved import zone_for
+from app.domain.searches.schedule import Schedule
 from app.extensions import db
 
 FIELDS = (
@@ -96,6 +99,7 @@ def edit(
     """
     now = now or datetime.now(UTC)
     contact = queries.contact(office_id, contact_id)
+    old_zone = zone_for(contact)
     checked = _check(office_id, values)
     taken = queries.holder_of(office_id, checked["email"]) if checked["email"] else None
     if taken is not None and taken.id != contact_id:
@@ -117,7 +121,22 @@ def edit(
     db.session.refresh(contact)
     if won is None:
         raise ChangedMeanwhile(contact)
+    _move_clocks(contact, old_zone, now)
     return contact
+
+
+def _move_clocks(contact: Contact, old_zone: ZoneInfo, now: datetime) -> None:
+    """Daily mails follow the buyer to another time zone: one on each local day (PA-20)."""
+    new_zone = zone_for(contact)
+    if new_zone == old_zone:
+        return
+    for one in queries.subscriptions_of(contact.id):
+        if one.active_yn:
+            schedule = Schedule.parse(one.schedule_type, one.send_time, one.daily_schedule)
+            one.next_send_timestamp = moved_send(
+                one.next_send_timestamp, schedule, old_zone, new_zone, began=one.original_entry_timestamp, now=now
+            )
+    db.session.flush()
 
 
 def _full_name(values: dict[str, Any]) -> str:

@@ -337,6 +337,12 @@ def suppressions_of(office_id: int, email: str, *, now: datetime) -> list[Suppre
     ]
 
 
+def standing_of(contact: Contact, suppressions: Sequence[SuppressionRow]) -> Standing:
+    """The standing of a person whose suppressions are already read."""
+    blocks = [Block(found.scope, found.reason, found.created_at) for found in suppressions if found.in_force]
+    return standing(contact.contact_status, contact.email, blocks)
+
+
 def homes_shown(contact_id: int) -> int:
     """How many different homes this person has been mailed."""
     return db.session.execute(

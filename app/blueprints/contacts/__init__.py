@@ -1,0 +1,171 @@
+"""Buyers: the list, one person with everything that was sent to them, and the form."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from flask import Blueprint, Response, flash, request
+from flask_login import current_user
+
+from app.blueprints.contacts.forms import ZONES, ContactForm, differences
+from app.blueprints.contacts.words import look_of, suppression_words
+from app.domain.contacts import book, queries
+from app.domain.contacts.book import AddressTaken, ChangedMeanwhile, Faulty
+from app.domain.contacts.queries import SORTS, Filters
+from app.domain.searches.desk.words import schedule_words
+from app.extensions import db
+from app.web import EDITORS, EVERYONE, access, go, page, wants_fragment, with_args
+
+bp = Blueprint("contacts", __name__, url_prefix="/contacts")
+bp.add_app_template_filter(look_of, "moment_look")
+bp.add_app_template_filter(suppression_words, "suppression_words")
+
+PAGE = 50
+MAIL_PAGE = 20
+SEARCHES = {"active": "With a search that sends", "none": "With no search"}
+MAIL = {"open": "Can be mailed", "stopped": "Address suppressed", "missing": "No address"}
+
+
+@bp.get("")
+@access(*EVERYONE)
+def index() -> Response:
+    """Who we know. The address says everything: filters, order, page."""
+    now = datetime.now(UTC)
+    filters = Filters(
+        q=" ".join(request.args.get("q", "").split())[:100],
+        member_id=request.args.get("agent", type=int),
+        searches=_one_of("searches", *SEARCHES),
+        mail=_one_of("mail", *MAIL),
+    )
+    sort = _one_of("sort", *(sign + name for name in SORTS for sign in ("", "-"))) or "name"
+    total = queries.count_contacts(current_user.office_id, filters, now=now)
+    number = min(max(request.args.get("page", 1, type=int), 1), -(-min(total, queries.COUNTED_UP_TO) // PAGE) or 1)
+    rows = queries.contact_rows(
+        current_user.office_id,
+        filters,
+        sort=sort.removeprefix("-"),
+        descending=sort.startswith("-"),
+        offset=(number - 1) * PAGE,
+        limit=PAGE,
+        now=now,
+    )
+    agents = [(member.id, member.member_full_name) for member in queries.members(current_user.office_id)]
+    response = page(
+        "contacts/index.html",
+        "results",
+        rows=rows,
+        total=total,
+        number=number,
+        size=PAGE,
+        cap=queries.COUNTED_UP_TO,
+        sort=sort,
+        filters=filters,
+        on=_filters_on(filters, agents),
+        agents=agents,
+        search_choices=list(SEARCHES.items()),
+        mail_choices=list(MAIL.items()),
+    )
+    if wants_fragment():
+        # What was left empty is not worth an address.
+        response.headers["HX-Push-Url"] = with_args(**{n: None for n, v in request.args.items() if not v.strip()})
+    return response
+
+
+@bp.get("/<int:contact_id>")
+@access(*EVERYONE)
+def show(contact_id: int) -> Response:
+    now = datetime.now(UTC)
+    contact = queries.contact(current_user.office_id, contact_id)
+    before = request.args.get("before", type=int)
+    mails = queries.messages_of(contact.id, before=before, limit=MAIL_PAGE + 1)
+    suppressions = queries.suppressions_of(contact.office_id, contact.email, now=now)
+    return page(
+        "contacts/show.html",
+        "mails",
+        contact=contact,
+        subscriptions=queries.subscriptions_of(contact.id),
+        mails=mails[:MAIL_PAGE],
+        older=mails[MAIL_PAGE - 1].id if len(mails) > MAIL_PAGE else None,
+        newest=before is None,
+        suppressions=suppressions,
+        standing=queries.standing_of(contact, suppressions),
+        homes=queries.homes_shown(contact.id),
+        moments=queries.timeline_of(contact),
+        schedule_words=schedule_words,
+    )
+
+
+@bp.get("/new")
+@access(*EDITORS)
+def new() -> Response:
+    return _form(ContactForm.blank(queries.members(current_user.office_id), current_user.member_id))
+
+
+@bp.post("")
+@access(*EDITORS)
+def create() -> Response:
+    form = ContactForm.blank(queries.members(current_user.office_id), current_user.member_id)
+    try:
+        contact = book.create(current_user.office_id, form.values())
+    except (Faulty, AddressTaken) as refusal:
+        return _form(form.refused(refusal), status=422, taken=refusal)
+    db.session.commit()
+    flash(f"{contact.full_name} is in the book.", "good")
+    return go("contacts.show", contact_id=contact.id)
+
+
+@bp.get("/<int:contact_id>/edit")
+@access(*EDITORS)
+def edit(contact_id: int) -> Response:
+    contact = queries.contact(current_user.office_id, contact_id)
+    return _form(ContactForm.of(contact, queries.members(current_user.office_id)), contact=contact)
+
+
+@bp.post("/<int:contact_id>")
+@access(*EDITORS)
+def save(contact_id: int) -> Response:
+    contact = queries.contact(current_user.office_id, contact_id)
+    form = ContactForm.of(contact, queries.members(current_user.office_id))
+    try:
+        contact = book.edit(contact_id, form.values(), office_id=current_user.office_id, seen=form.seen_at())
+    except (Faulty, AddressTaken) as refusal:
+        return _form(form.refused(refusal), contact=contact, status=422, taken=refusal)
+    except ChangedMeanwhile as refusal:
+        db.session.rollback()
+        theirs = queries.contact(current_user.office_id, contact_id)
+        changed = differences(theirs, form, queries.members(current_user.office_id))
+        form.seen.data = theirs.modification_timestamp.isoformat()
+        return _form(form, contact=theirs, status=409, refusal=refusal.sentence, differences=changed)
+    db.session.commit()
+    flash("Saved.", "good")
+    return go("contacts.show", contact_id=contact.id)
+
+
+def _form(form: ContactForm, *, status: int = 200, taken: Any = None, **context: Any) -> Response:
+    return page(
+        "contacts/form.html",
+        status=status,
+        form=form,
+        zones=ZONES,
+        taken=taken if isinstance(taken, AddressTaken) else None,
+        **({"contact": None, "refusal": None, "differences": []} | context),
+    )
+
+
+def _filters_on(filters: Filters, agents: list[tuple[int, str]]) -> list[tuple[str, str, str]]:
+    """(label, value in words, name in the address) of each filter that is on, for its chip."""
+    named = dict(agents).get(filters.member_id or 0, "somebody else")
+    found = [
+        ("Words", f"“{filters.q}”" if filters.q else "", "q"),
+        ("Agent", named if filters.member_id else "", "agent"),
+        ("Searches", SEARCHES.get(filters.searches, "").lower(), "searches"),
+        ("State", MAIL.get(filters.mail, "").lower(), "mail"),
+    ]
+    return [one for one in found if one[1]]
+
+
+def _one_of(name: str, *allowed: str) -> str:
+    """A word of the address, or "" when it is none of those the page knows."""
+    value = request.args.get(name, "")
+    return value if value in allowed else ""

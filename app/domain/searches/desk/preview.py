@@ -1,0 +1,81 @@
+"""What a search would do if it were saved now: what matches, what it would have sent, and whether it may be switched on."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from app.domain.errors import Invalid
+from app.domain.models import AlertKind, Listing
+from app.domain.searches import queries, saved
+from app.domain.searches.criteria import Criteria
+from app.domain.searches.desk.queries import newest_matching, skipped_as_unknown
+
+DAYS = 30
+COUNTED_UP_TO = 10_000
+
+
+@dataclass(frozen=True)
+class Preview:
+    """Counted, not mailed: looking at a search changes nothing."""
+
+    matches: int
+    """COUNTED_UP_TO stands for that many or more."""
+    newest: Sequence[Listing]
+    unknown: dict[str, int]
+    """Homes that fit but for a field nobody filled in (PA-06)."""
+    days: list[tuple[date, int]]
+    """Homes a day that would have been sent, oldest first, DAYS of them, on the office's calendar."""
+    kinds: list[tuple[AlertKind, int]]
+    refusal: Invalid | None
+    """Why it could not be switched on (PA-14), naming the field to narrow."""
+
+    @property
+    def sent(self) -> int:
+        return sum(homes for _, homes in self.days)
+
+    @property
+    def weekly(self) -> float:
+        return self.sent * 7 / DAYS
+
+    @property
+    def busy_days(self) -> int:
+        return sum(1 for _, homes in self.days if homes)
+
+    @property
+    def fullest(self) -> tuple[date, int]:
+        return max(self.days, key=lambda one: (one[1], one[0]))
+
+
+def look(office_id: int, criteria: Criteria, kinds: int, *, today: date, now: datetime) -> Preview:
+    """Everything the builder shows beside the form. `today` is the office's date. Reads only."""
+    matches = queries.count_matching(office_id, criteria, COUNTED_UP_TO)
+    sent = queries.backtest(office_id, criteria, kinds, days=DAYS, now=now) if kinds else []
+    by_day: Counter[date] = Counter()
+    by_kind: Counter[AlertKind] = Counter()
+    for day in sent:
+        by_day[day.day] += day.homes
+        by_kind[day.kind] += day.homes
+    first = min(today - timedelta(days=DAYS - 1), min(by_day, default=today))
+    preview = Preview(
+        matches=matches,
+        newest=newest_matching(office_id, criteria) if matches else (),
+        unknown=skipped_as_unknown(office_id, criteria),
+        days=[(day, by_day[day]) for day in (first + timedelta(days=n) for n in range((today - first).days + 1))],
+        kinds=[(kind, by_kind[kind]) for kind in (AlertKind.NEW, AlertKind.PRICE_DROP, AlertKind.BACK_ON_MARKET)],
+        refusal=None,
+    )
+    if criteria.has_place and matches <= saved.MOST_MATCHES and preview.weekly <= saved.MOST_A_WEEK:
+        return preview
+    return Preview(**{**preview.__dict__, "refusal": _refusal(office_id, criteria, kinds, now)})
+
+
+def _refusal(office_id: int, criteria: Criteria, kinds: int, now: datetime) -> Invalid | None:
+    """The words of the one who decides: saving would be refused with the same."""
+    try:
+        saved.refuse_too_broad(office_id, criteria, kinds, now=now)
+    except Invalid as refusal:
+        return refusal
+    return None

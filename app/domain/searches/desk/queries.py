@@ -1,0 +1,318 @@
+"""What the search screens read: the list, one search with its history, places while typing. Filtered by office."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, time
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select
+from sqlalchemy.orm import joinedload, load_only
+
+from app.domain.errors import NotFound
+from app.domain.listings.areas import normalise
+from app.domain.models import (
+    AlertSubscription,
+    AreaKind,
+    AreaName,
+    Contact,
+    Listing,
+    Member,
+    SavedSearch,
+    SavedSearchVersion,
+    Suppression,
+    SuppressionScope,
+    User,
+)
+from app.domain.models.lookups import ScheduleType
+from app.domain.searches.criteria import RANGES, Criteria
+from app.domain.searches.queries import matching
+from app.extensions import db
+
+COUNTED_UP_TO = 10_000
+"""A count beyond this is written "10,000+"."""
+
+SORTS: dict[str, Any] = {
+    "name": func.lower(SavedSearch.saved_search_name),
+    "buyer": func.lower(Contact.full_name),
+    "last": AlertSubscription.last_new_changed_timestamp,
+    "next": AlertSubscription.next_send_timestamp,
+    "added": AlertSubscription.id,
+}
+
+
+@dataclass(frozen=True)
+class Filters:
+    """What the list is narrowed to; an empty value narrows nothing."""
+
+    q: str = ""
+    member_id: int | None = None
+    schedule: str = ""
+    """asap, daily or days."""
+    state: str = ""
+    """on, off, or a ReasonActiveOrDisabled of those that are off."""
+
+
+@dataclass(frozen=True)
+class SearchRow:
+    """One line of the list."""
+
+    id: int
+    name: str
+    sentence: str
+    contact_id: int
+    buyer: str
+    email: str
+    agent: str | None
+    is_active: bool
+    reason: str | None
+    is_blocked: bool
+    """The address is suppressed: nothing is sent although the search is on."""
+    schedule_type: str
+    daily_schedule: list[str]
+    send_time: time | None
+    next_send_at: datetime | None
+    last_match_at: datetime | None
+
+
+def _in_force(now: datetime) -> ColumnElement[bool]:
+    return and_(Suppression.lifted_at.is_(None), or_(Suppression.expires_at.is_(None), Suppression.expires_at > now))
+
+
+def _narrowed(office_id: int, filters: Filters) -> Select[int]:
+    statement = (
+        select(AlertSubscription.id)
+        .join(AlertSubscription.saved_search)
+        .join(AlertSubscription.contact)
+        .where(AlertSubscription.office_id == office_id)
+    )
+    for word in filters.q.split()[:6]:
+        statement = statement.where(
+            or_(
+                SavedSearch.saved_search_name.icontains(word, autoescape=True),
+                Contact.full_name.icontains(word, autoescape=True),
+                Contact.email.icontains(word, autoescape=True),
+            )
+        )
+    if filters.member_id:
+        statement = statement.where(AlertSubscription.owner_member_id == filters.member_id)
+    if filters.schedule == "asap":
+        statement = statement.where(AlertSubscription.schedule_type == ScheduleType.ASAP.value)
+    elif filters.schedule:
+        chosen = func.cardinality(AlertSubscription.daily_schedule) > 0
+        statement = statement.where(
+            AlertSubscription.schedule_type == ScheduleType.DAILY.value,
+            chosen if filters.schedule == "days" else ~chosen,
+        )
+    if filters.state == "on":
+        statement = statement.where(AlertSubscription.active_yn)
+    elif filters.state:
+        statement = statement.where(~AlertSubscription.active_yn)
+        if filters.state != "off":
+            statement = statement.where(AlertSubscription.reason_active_or_disabled == filters.state)
+    return statement
+
+
+def count_searches(office_id: int, filters: Filters) -> int:
+    """How many the list holds; COUNTED_UP_TO + 1 stands for more."""
+    some = _narrowed(office_id, filters).limit(COUNTED_UP_TO + 1).subquery()
+    return db.session.execute(select(func.count()).select_from(some)).scalar_one()
+
+
+def search_rows(
+    office_id: int,
+    filters: Filters,
+    *,
+    sort: str = "added",
+    descending: bool = True,
+    offset: int = 0,
+    limit: int = 50,
+    now: datetime,
+) -> list[SearchRow]:
+    """One page of the list, in one statement. Rows without a time come last, whichever way it is sorted."""
+    column = SORTS[sort]
+    order = [
+        column.desc().nulls_last() if descending else column.asc().nulls_last(),
+        AlertSubscription.id.desc() if descending else AlertSubscription.id,
+    ]
+    if sort == "added":
+        order = order[1:]
+    blocked = (
+        select(Suppression.id)
+        .where(
+            Suppression.office_id == AlertSubscription.office_id,
+            Suppression.recipient == Contact.email,
+            or_(
+                Suppression.scope != SuppressionScope.SUBSCRIPTION.value,
+                Suppression.alert_subscription_id == AlertSubscription.id,
+            ),
+            _in_force(now),
+        )
+        .exists()
+    )
+    statement: Select[*tuple[Any, ...]] = (
+        _narrowed(office_id, filters)
+        .outerjoin(Member, Member.id == AlertSubscription.owner_member_id)
+        .with_only_columns(
+            SavedSearch.id,
+            SavedSearch.saved_search_name,
+            SavedSearch.search_query_human_readable,
+            Contact.id,
+            Contact.full_name,
+            Contact.email,
+            Member.member_full_name,
+            AlertSubscription.active_yn,
+            AlertSubscription.reason_active_or_disabled,
+            blocked,
+            AlertSubscription.schedule_type,
+            AlertSubscription.daily_schedule,
+            AlertSubscription.send_time,
+            AlertSubscription.next_send_timestamp,
+            AlertSubscription.last_new_changed_timestamp,
+        )
+        .order_by(*order)
+        .offset(offset)
+        .limit(limit)
+    )
+    return [SearchRow(*row) for row in db.session.execute(statement)]
+
+
+@dataclass(frozen=True)
+class Found:
+    """A search with who is told about it."""
+
+    search: SavedSearch
+    contact: Contact
+    subscription: AlertSubscription
+    agent: str | None
+    blocks: list[Suppression]
+    """Suppressions in force that keep its mails back."""
+
+
+def search_with_subscription(office_id: int, search_id: int, *, now: datetime) -> Found:
+    """One search of the office. Raises NotFound, also for another office's."""
+    row = db.session.execute(
+        select(AlertSubscription, Member.member_full_name)
+        .join(AlertSubscription.saved_search)
+        .outerjoin(Member, Member.id == AlertSubscription.owner_member_id)
+        .where(SavedSearch.id == search_id, SavedSearch.office_id == office_id)
+        .options(joinedload(AlertSubscription.saved_search), joinedload(AlertSubscription.contact))
+        .order_by(AlertSubscription.id)
+        .limit(1)
+        .execution_options(populate_existing=True)
+    ).one_or_none()
+    if row is None:
+        raise NotFound("There is no such search here. It may have been removed.")
+    subscription, agent = row
+    return Found(
+        search=subscription.saved_search,
+        contact=subscription.contact,
+        subscription=subscription,
+        agent=agent,
+        blocks=list(blocks_of(subscription.contact, subscription_id=subscription.id, now=now)),
+    )
+
+
+def blocks_of(contact: Contact, *, subscription_id: int | None = None, now: datetime) -> Sequence[Suppression]:
+    """Suppressions in force that would keep back a mail to this contact, for this search if one is named."""
+    if not contact.email:
+        return []
+    whole = Suppression.scope != SuppressionScope.SUBSCRIPTION.value
+    return db.session.scalars(
+        select(Suppression)
+        .where(
+            Suppression.office_id == contact.office_id,
+            Suppression.recipient == contact.email,
+            or_(whole, Suppression.alert_subscription_id == subscription_id) if subscription_id else whole,
+            _in_force(now),
+        )
+        .order_by(Suppression.created_at, Suppression.id)
+    ).all()
+
+
+@dataclass(frozen=True)
+class VersionRow:
+    """Each criteria a search ever had, and who wrote it (PA-15)."""
+
+    version: int
+    criteria: dict[str, Any]
+    created_at: datetime
+    who: str | None
+
+
+def versions_of(search_id: int, *, limit: int = 50) -> list[VersionRow]:
+    """The history of a search, newest first."""
+    statement = (
+        select(SavedSearchVersion.version, SavedSearchVersion.criteria, SavedSearchVersion.created_at, User.full_name)
+        .outerjoin(User, User.id == SavedSearchVersion.user_id)
+        .where(SavedSearchVersion.saved_search_id == search_id)
+        .order_by(SavedSearchVersion.version.desc())
+        .limit(limit)
+    )
+    return [VersionRow(*row) for row in db.session.execute(statement)]
+
+
+def places_like(office_id: int, typed: str, *, limit: int = 12) -> list[tuple[str, str]]:
+    """(kind, name) of places whose name, or a later word of it, begins with what is typed; the closest first."""
+    begins = normalise(AreaKind.CITY, typed)
+    if not begins:
+        return []
+    starts = AreaName.name_normal.startswith(begins, autoescape=True)
+    later = AreaName.name_normal.contains(f" {begins}", autoescape=True)
+    rows = db.session.execute(
+        select(AreaName.kind, AreaName.name)
+        .where(AreaName.office_id == office_id, or_(starts, later))
+        .order_by(starts.desc(), func.length(AreaName.name_normal), AreaName.name_normal, AreaName.kind)
+        .limit(limit)
+    )
+    return [(kind, name) for kind, name in rows]
+
+
+def places_named(office_id: int, typed: str) -> list[tuple[str, str]]:
+    """(kind, name) of every place with exactly this name, however it is spelled."""
+    wanted = {(kind.value, normalise(kind, typed)) for kind in AreaKind}
+    rows = db.session.execute(
+        select(AreaName.kind, AreaName.name)
+        .where(
+            AreaName.office_id == office_id,
+            or_(*(and_(AreaName.kind == kind, AreaName.name_normal == name) for kind, name in sorted(wanted))),
+        )
+        .order_by(AreaName.kind)
+    )
+    return [(kind, name) for kind, name in rows]
+
+
+def newest_matching(office_id: int, criteria: Criteria, *, limit: int = 3) -> Sequence[Listing]:
+    """The homes that match now and came to the market last."""
+    return db.session.scalars(
+        matching(office_id, criteria)
+        .options(
+            load_only(
+                Listing.id,
+                Listing.unparsed_address,
+                Listing.city,
+                Listing.list_price,
+                Listing.bedrooms_total,
+                Listing.living_area,
+                Listing.standard_status,
+            )
+        )
+        .order_by(Listing.on_market_timestamp.desc().nulls_last(), Listing.id.desc())
+        .limit(limit)
+    ).all()
+
+
+def skipped_as_unknown(office_id: int, criteria: Criteria, *, limit: int = 1_000) -> dict[str, int]:
+    """For each bound that is asked: homes that have all the rest and do not say this (PA-06). Zeros are left out."""
+    asked = [field for field in RANGES if getattr(criteria, field)]
+    if not asked:
+        return {}
+    counts = []
+    for field in asked:
+        not_asked: dict[str, Any] = {field: None}
+        rest = matching(office_id, replace(criteria, **not_asked)).where(getattr(Listing, field).is_(None))
+        some = rest.with_only_columns(Listing.id).limit(limit).subquery()
+        counts.append(select(func.count()).select_from(some).scalar_subquery())
+    found = db.session.execute(select(*counts)).one()
+    return {field: count for field, count in zip(asked, found, strict=True) if count}

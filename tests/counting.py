@@ -1,0 +1,26 @@
+"""How many statements a page costs: a list must not ask once a row."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import event
+
+from app.extensions import db
+
+
+@contextmanager
+def queries_of() -> Iterator[list[str]]:
+    """Collects every SELECT, INSERT, UPDATE and DELETE sent while it is open; savepoints do not count."""
+    seen: list[str] = []
+
+    def note(connection, cursor, statement, *_) -> None:
+        if statement.lstrip().split(" ", 1)[0].upper() in {"SELECT", "WITH", "INSERT", "UPDATE", "DELETE"}:
+            seen.append(statement)
+
+    event.listen(db.engine, "before_cursor_execute", note)
+    try:
+        yield seen
+    finally:
+        event.remove(db.engine, "before_cursor_execute", note)
