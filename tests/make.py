@@ -7,9 +7,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from app.domain.models import (
+    AlertMatch,
     AlertSubscription,
     AreaName,
     Contact,
+    Listing,
+    ListingEvent,
     Member,
     MessageEvent,
     Office,
@@ -135,6 +138,77 @@ def subscription(search: SavedSearch, **values: Any) -> AlertSubscription:
                 "saved_search_id": search.id,
                 "contact_id": search.contact_id,
                 "token": f"token-{n}",
+            }
+            | values
+        )
+    )
+
+
+def listing(office: Office, **values: Any) -> Listing:
+    """A row only, without its event: app.domain.listings.record makes one that alerts hear of."""
+    n = next(_numbers)
+    return _add(
+        Listing(
+            **{
+                "office_id": office.id,
+                "listing_key": f"listing-{n}",
+                "listing_id": f"HV{n:06}",
+                "originating_system_name": "Test MLS",
+                "originating_system_key": f"{n}",
+                "standard_status": "Active",
+                "market_spell_no": 1,
+                "list_price": 489_000,
+                "property_type": "Residential",
+                "property_sub_type": "Single Family Residence",
+                "bedrooms_total": 4,
+                "baths_equivalent": 2.5,
+                "living_area": 2140,
+                "year_built": 1998,
+                "unparsed_address": f"{n} Alder Court",
+                "city": "Port Ellery",
+                "state_or_province": "ME",
+                "postal_code": "04100",
+                "list_office_name": "Millrace Homes",
+                "list_office_phone": "(555) 555-0162",
+                "private_remarks": "Lockbox 4417",
+            }
+            | values
+        )
+    )
+
+
+def event(listing: Listing, kinds: int = 1, **values: Any) -> ListingEvent:
+    """News of a listing as it is: 1 New, 2 Price drop, 4 Back on market."""
+    return _add(
+        ListingEvent(
+            **{
+                "office_id": listing.office_id,
+                "listing_id": listing.id,
+                "change_type": "Price Change" if kinds == 2 else "New Listing",
+                "kinds": kinds,
+                "changes": {},
+                "origin": "live_sync",
+                "alertable": True,
+                "occurred_at": datetime.now(UTC),
+                "standard_status": listing.standard_status,
+                "list_price": listing.list_price,
+                "previous_list_price": listing.list_price,
+                "market_spell_no": listing.market_spell_no,
+            }
+            | values
+        )
+    )
+
+
+def match(subscription: AlertSubscription, *events: ListingEvent, **values: Any) -> AlertMatch:
+    """These events wait for this subscription's next digest."""
+    return _add(
+        AlertMatch(
+            **{
+                "found_on": datetime.now(UTC).date(),
+                "batch_id": next(_numbers),
+                "alert_subscription_id": subscription.id,
+                "event_seqs": [one.seq for one in events],
             }
             | values
         )
