@@ -33,6 +33,13 @@ def _whole(text: str) -> int:
     return number
 
 
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 0:
+        raise ValueError("must not be below zero")
+    return number
+
+
 def _url(*schemes: str) -> Any:
     def parse(text: str) -> str:
         parts = urlsplit(text.strip())
@@ -86,7 +93,7 @@ class Config:
         _url("smtp", "smtps", "smtp+starttls"), about="the relay: smtp://user:password@host:port, smtps:// for TLS"
     )
     mail_from: str = setting(about="From of alert mails, on a domain whose SPF, DKIM and DMARC you own")
-    files_dir: Path = setting(Path, Path("var/files"), about="a folder for uploads and import results")
+    files_dir: Path = setting(Path, Path("var/files"), about="a folder for uploads and import results")  # noqa: RUF009
     legacy_mongo_url: str = setting(str, "", about="the legacy MongoDB to stay in step with; empty = none")
     slack_api_url: str = setting(str, "", about="another address for Slack's Web API; empty = slack.com")
     sentry_dsn: str = setting(str, "", about="where errors are reported; empty = nowhere")
@@ -95,6 +102,9 @@ class Config:
         _one_of("debug", "info", "warning", "error"), "info", about="the least severe event that is written"
     )
     session_cookie_secure: bool = setting(_switch, default=True, about="1 = cookies over https only; 0 on a laptop")
+    proxies: int = setting(
+        _count, 0, about="how many proxies of yours stand in front and set X-Forwarded-For, -Proto and -Host; 0 = none"
+    )
     upload_limit_mb: int = setting(_whole, 64, about="the largest file a person may upload, in megabytes")
     login_rate_limit: str = setting(str, "10 per minute", about="sign-in tries per address and per account")
     run_lease_seconds: int = setting(_whole, 60, about="a worker silent for this long has lost its run")

@@ -4,18 +4,22 @@ what to do, and a reference."""
 from __future__ import annotations
 
 import json
+from urllib.parse import urlsplit
 
 import sentry_sdk
 import structlog
-from flask import Flask, Response, flash, g, make_response, redirect, render_template, request, url_for
+from flask import Flask, Response, current_app, flash, g, make_response, redirect, render_template, request, url_for
 from flask_limiter.errors import RateLimitExceeded
+from flask_login import current_user
 from flask_wtf.csrf import CSRFError
-from sqlalchemy.exc import OperationalError
-from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+from redis.exceptions import RedisError
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
 
 from app.domain.errors import DomainError
 from app.extensions import db, login, settings
-from app.web import wants_fragment
+from app.web import is_public, safe_next, wants_fragment
 
 log = structlog.get_logger(__name__)
 
@@ -86,12 +90,18 @@ def refuse_http(error: HTTPException) -> Response:
         return make_response(error.response)
     if status in (301, 302, 303, 307, 308):
         return make_response(error.get_response())
-    return answer(status, SENTENCES.get(status, error.description or SENTENCES[400]))
+    response = answer(status, SENTENCES.get(status, error.description or SENTENCES[400]))
+    if isinstance(error, MethodNotAllowed) and error.valid_methods:
+        response.headers["Allow"] = ", ".join(sorted(error.valid_methods))
+    return response
 
 
 def refuse_form(error: CSRFError) -> Response:
-    """A form older than the session: say so; the person signs in again and comes back to the page."""
+    """A form older than the session: the person signs in again and comes back to its page, knowing it was not saved."""
     del error
+    view = current_app.view_functions.get(request.endpoint or "")
+    if view and not is_public(view) and not current_user.is_authenticated:
+        return sign_in_first()
     return answer(400, "This form has expired, perhaps because you signed in again. Reload the page and repeat it.")
 
 
@@ -100,10 +110,11 @@ def too_many(error: RateLimitExceeded) -> Response:
     return answer(429, SENTENCES[429])
 
 
-def unreachable(error: OperationalError) -> Response:
-    """PostgreSQL is away. Nothing can have been saved."""
+def unreachable(error: OperationalError | InterfaceError | PoolTimeoutError | RedisError) -> Response:
+    """PostgreSQL is away, or Redis where it is needed to say yes. Nothing can have been saved."""
     db.session.rollback()
-    log.error("database.unreachable", error=type(error.orig).__name__)
+    store = "redis" if isinstance(error, RedisError) else "database"
+    log.error("store.unreachable", store=store, error=type(getattr(error, "orig", error)).__name__)
     sentry_sdk.capture_exception(error)
     return answer(503, SENTENCES[503])
 
@@ -118,18 +129,27 @@ def fail(error: Exception) -> Response:
 
 def sign_in_first() -> Response:
     """Not signed in, or no longer: to the sign-in page and back; 401 + HX-Redirect under htmx."""
-    back = request.full_path.rstrip("?") if request.method == "GET" and not wants_fragment() else None
     if wants_fragment():
-        current = request.headers.get("HX-Current-URL", "")
-        path = "/" + current.split("/", 3)[3] if current.count("/") >= 3 else None
         response = make_response("Sign in again to go on.", 401)
-        response.headers["HX-Redirect"] = url_for("auth.sign_in", next=path)
+        response.headers["HX-Redirect"] = url_for("auth.sign_in", next=_path_of(request.headers.get("HX-Current-URL")))
         return response
     if request.accept_mimetypes.best_match(["text/html", "application/json"]) == "application/json":
         return make_response({"error": "Sign in first."}, 401)
-    if request.method != "GET":
+    back: str | None
+    if request.method in ("GET", "HEAD"):
+        back = request.full_path.rstrip("?")
+    else:
         flash("You were signed out before that was saved. Sign in, then do it again.", "bad")
+        back = _path_of(request.referrer)
     return make_response(redirect(url_for("auth.sign_in", next=back), 303))
+
+
+def _path_of(address: str | None) -> str | None:
+    """The path of an address of this site: where the person was."""
+    parts = urlsplit(address or "")
+    if parts.netloc != request.host:
+        return None
+    return safe_next(parts.path + (f"?{parts.query}" if parts.query else ""))
 
 
 def init_app(app: Flask) -> None:
@@ -138,5 +158,6 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(CSRFError, refuse_form)
     app.register_error_handler(RateLimitExceeded, too_many)
     app.register_error_handler(HTTPException, refuse_http)
-    app.register_error_handler(OperationalError, unreachable)
+    for away in (OperationalError, InterfaceError, PoolTimeoutError, RedisError):
+        app.register_error_handler(away, unreachable)
     app.register_error_handler(Exception, fail)

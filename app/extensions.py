@@ -49,7 +49,18 @@ migrate = Migrate(compare_type=True)
 login = LoginManager()
 csrf = CSRFProtect()
 htmx = Htmx()
-limiter = Limiter(get_remote_address, default_limits=[], in_memory_fallback_enabled=False)
+limiter = Limiter(
+    get_remote_address,
+    default_limits=[],
+    in_memory_fallback_enabled=False,
+    # Counting fails closed and fast: a dead Redis refuses a sign-in within a second instead of hanging it.
+    storage_options={  # the library's annotation knows only text and whole numbers
+        "socket_timeout": 1,
+        "socket_connect_timeout": 0.5,  # type: ignore[dict-item]
+        "retry": Retry(NoBackoff(), 0),  # type: ignore[dict-item]
+    },
+    key_prefix="porchlight",
+)
 
 
 def settings() -> Config:

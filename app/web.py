@@ -14,6 +14,7 @@ from flask import Flask, Response, current_app, g, make_response, redirect, rend
 from flask_login import current_user
 from jinja2 import StrictUndefined
 from jinja2_fragments.flask import render_block
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app import display
 from app.domain.errors import Forbidden
@@ -24,6 +25,8 @@ BLUEPRINTS: tuple[str, ...] = (
     "health",
     "auth",
     "home",
+    "contacts",
+    "searches",
     "listings",
 )
 """Folders below app/blueprints; each has `bp`."""
@@ -69,7 +72,7 @@ def check_access() -> Any:
     if request.endpoint is None or request.url_rule is None:
         return None
     view = _view_of(request.endpoint)
-    if getattr(view, "public_reason", None):
+    if is_public(view):
         return None
     roles: frozenset[Role] = getattr(view, "access_roles", frozenset())
     if not current_user.is_authenticated:
@@ -77,6 +80,10 @@ def check_access() -> Any:
     if current_user.role not in roles:
         raise Forbidden("Your role does not open this page. An administrator can change that.")
     return None
+
+
+def is_public(view: Callable[..., Any]) -> bool:
+    return bool(getattr(view, "public_reason", None))
 
 
 def _view_of(endpoint: str) -> Callable[..., Any]:
@@ -225,6 +232,8 @@ HTMX_CONFIG = json.dumps(
 def init_app(app: Flask) -> None:
     from app import drawing, navigation
 
+    if proxies := app.extensions["porchlight"].proxies:
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=proxies, x_proto=proxies, x_host=proxies)  # type: ignore[method-assign]
     app.jinja_env.undefined = StrictUndefined
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True
@@ -244,7 +253,8 @@ def init_app(app: Flask) -> None:
         find_url=navigation.find_url,
         **drawing.GLOBALS,
     )
-    app.before_request(begin_request)
+    # First of all, before the CSRF and rate checks of other extensions: every refusal has a reference.
+    app.before_request_funcs.setdefault(None, []).insert(0, begin_request)
     app.before_request(check_access)
     app.after_request(send_headers)
     # Flask's own static route is open: style and script only.
