@@ -1,8 +1,227 @@
-"""The alert mail of a digest: the last look, then the words (PA-19)."""
+"""The alert mail of a digest, made at the moment it is sent: the last look, then the words (PA-19)."""
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from email.utils import parseaddr
+from functools import lru_cache
 from typing import Any
 
-COMPOSERS: dict[str, Any] = {}
+import css_inline
+from flask import current_app
+from sqlalchemy.exc import IntegrityError
+
+from app.config import Config
+from app.domain.digests import queries, words
+from app.domain.digests.build import outcome_columns
+from app.domain.digests.decide import Decision, DropReason, decide
+from app.domain.digests.look import matches_of, told_of
+from app.domain.digests.words import MOST_IN_MAIL, Alert, Line, Search
+from app.domain.messages.keys import Purpose, sign
+from app.domain.messages.mime import Letter, Mailbox, one_line
+from app.domain.messages.queue import Gone, Queued
+from app.domain.messages.send import Composer
+from app.domain.models import ItemOutcome, MessageState, Stream
+from app.extensions import db, settings
+from app.gateways.mail import domain_of
+
+LARGEST_HTML = 100_000
+"""Bytes. Gmail cuts a mail at about 102 KB and hides what is below, the unsubscribe link with it."""
+STOPPED = frozenset({DropReason.UNSUBSCRIBED, DropReason.SUPPRESSED})
+
+
+def compose(message: Queued, now: datetime) -> Letter | Gone:
+    """Look again at everything the digest means to say, write down what changed, and write the letter.
+
+    Homes sold, hidden or told meanwhile, stopped searches and prices back where they were fall out with a reason; a new
+    price is the one that is said. Gone when nothing is left.
+    """
+    assert message.digest_id is not None
+    items, homes = _last_look(message, now)
+    if not any(item.outcome is ItemOutcome.SHOWN for item in items):
+        return _gone(items)
+    return _write(message, items, homes, now)
+
+
+COMPOSERS: Mapping[str, Composer] = {Stream.ALERTS.value: compose}
 """For send_due: how each stream's message is made at the moment it is sent."""
+
+Homes = Mapping[tuple[int, int], queries.AnyRow]
+"""What is known of each (subscription, event)."""
+
+
+def _last_look(message: Queued, now: datetime) -> tuple[list[Decision], Homes]:
+    assert message.digest_id is not None
+    for is_last in (False, True):
+        facts = queries.facts_of_digest(message.contact_id, message.digest_id, now)
+        items = decide(matches_of(facts), told_of(facts))
+        if facts and facts[0].recipient != message.recipient:
+            items = [_dropped(item, DropReason.ADDRESS_CHANGED) for item in items]
+        changed = [item for item, row in zip(items, facts, strict=True) if _differs(item, row)]
+        if changed:
+            try:
+                with db.session.begin_nested():
+                    _write_down(message.digest_id, changed)
+            except IntegrityError:
+                if is_last:
+                    raise
+                continue  # told a moment ago by another mail: the second look sees it
+        break
+    return items, {(row.alert_subscription_id, row.seq): row for row in facts}
+
+
+def _differs(item: Decision, row: queries.AnyRow) -> bool:
+    return (row.outcome, row.kind, row.fingerprint, row.price_before, row.price_shown, row.position) != (
+        item.outcome.value,
+        item.kind.value,
+        item.fingerprint,
+        item.price_before,
+        item.price_shown,
+        item.position,
+    )
+
+
+def _dropped(item: Decision, reason: DropReason) -> Decision:
+    return replace(item, outcome=ItemOutcome.DROPPED, drop_reason=reason, position=None)
+
+
+def _write_down(digest_id: int, changed: Sequence[Decision]) -> None:
+    queries.change_items(
+        [
+            {
+                "digest_id": digest_id,
+                "alert_subscription_id": item.match.alert_subscription_id,
+                "event_seq": item.match.event_seq,
+            }
+            | outcome_columns(item)
+            for item in changed
+        ]
+    )
+    queries.count_shown([digest_id])
+
+
+def _gone(items: Sequence[Decision]) -> Gone:
+    reasons = {item.drop_reason for item in items if item.drop_reason is not None}
+    if reasons and reasons <= STOPPED:
+        return Gone(MessageState.SUPPRESSED, min(reasons))
+    return Gone(MessageState.DROPPED, min(reasons) if len(reasons) == 1 else "nothing_left")
+
+
+def _write(message: Queued, items: Sequence[Decision], homes: Homes, now: datetime) -> Letter:
+    assert message.digest_id is not None
+    config = settings()
+    head = queries.letterhead(message.digest_id)
+    zone = words.zone_named(head.time_zone)
+    page_url = f"{config.public_url.rstrip('/')}/d/{head.token}"
+    searches = _searches_by_home(items, homes)
+    shown = sorted((item for item in items if item.position is not None), key=lambda item: item.position or 0)
+    lines = [
+        words.line_of(
+            item,
+            homes[item.match.alert_subscription_id, item.match.event_seq],
+            searches[item.match.listing_id],
+            f"{page_url}/{item.match.listing_id}",
+            zone,
+        )
+        for item in shown[:MOST_IN_MAIL]
+    ]
+    speaks_for = {search.alert_subscription_id: search for found in searches.values() for search in found}
+    names = [speaks_for[number] for number in sorted(speaks_for)]
+    token = f"{names[0].token}.{sign(config.secret_key, Purpose.ONE_CLICK, message.id)}"
+    stop_url = f"{config.public_url.rstrip('/')}/u/{token}"
+
+    def alert_of(part: Sequence[Line]) -> Alert:
+        more = len(shown) - len(part)
+        return Alert(
+            subject=words.subject_of(part, more),
+            preview=words.preview_of(part),
+            title=words.title_of(part, len(shown), head.first_name),
+            intro=words.intro_of(part, names, len(shown)),
+            day=words.day_of(now, zone),
+            lines=part,
+            total=len(shown),
+            page_url=page_url,
+            more=f"and {more} more" if more else "",
+            all_words=f"See all {len(shown)} on one page" if len(shown) > 1 else "See it on a page of its own",
+            office_name=head.office_name,
+            office_address=words.address_of(head),
+            agent_name=one_line(head.member_full_name or ""),
+            agent_phone=one_line(head.member_mobile_phone or "") or head.office_phone,
+            because=words.because_of(names),
+            stop_words="Stop this search" if len(names) == 1 else f"Stop these {len(names)} searches",
+            stop_url=stop_url,
+            as_of=words.as_of(now, zone),
+        )
+
+    alert, html = _fitting(lines, alert_of)
+    return Letter(
+        sender=_mailbox(config.mail_from),
+        recipient=Mailbox(message.recipient, head.full_name),
+        reply_to=Mailbox(head.member_email, head.member_full_name) if head.member_email else None,
+        subject=_render("subject.txt", alert),
+        text=_render("body.txt", alert),
+        html=html,
+        message_id=message.message_id,
+        date=message.message_date or now,
+        envelope_sender=f"bounce+{sign(config.secret_key, Purpose.BOUNCE, message.id)}@{domain_of(config.mail_from)}",
+        headers=_headers(message, config, stop_url, head.office_name),
+    )
+
+
+def _fitting(lines: Sequence[Line], alert_of: Any) -> tuple[Alert, str]:
+    """The mail with as many homes as fit below the size at which it would be cut; the page has the rest."""
+    count = len(lines)
+    while True:
+        alert = alert_of(lines[:count])
+        html = _inliner().inline(_render("body.html", alert))
+        if len(html.encode()) <= LARGEST_HTML or count == 1:
+            return alert, html
+        count = max(count - 5, 1)
+
+
+def _searches_by_home(items: Sequence[Decision], homes: Homes) -> dict[int, list[Search]]:
+    """Which of the person's searches each line speaks for: the shown match and those that go along with it."""
+    found: dict[int, dict[int, Search]] = defaultdict(dict)
+    for item in items:
+        if item.outcome is not ItemOutcome.DROPPED:
+            row = homes[item.match.alert_subscription_id, item.match.event_seq]
+            found[item.match.listing_id][row.alert_subscription_id] = Search(
+                row.alert_subscription_id, row.saved_search_name, row.schedule_type, row.send_time, row.token
+            )
+    return {listing: [by_id[number] for number in sorted(by_id)] for listing, by_id in found.items()}
+
+
+def _headers(message: Queued, config: Config, stop_url: str, office_name: str) -> tuple[tuple[str, str], ...]:
+    """What receivers ask of mail one has subscribed to (research: email §2.2)."""
+    domain = domain_of(config.mail_from)
+    stop_address = f"unsub+{sign(config.secret_key, Purpose.ONE_CLICK, message.id)}@{domain}"
+    called = "".join(c for c in office_name if c.isascii() and (c.isalnum() or c == " ")).strip() or "Office"
+    return (
+        ("List-Unsubscribe", f"<{stop_url}>, <mailto:{stop_address}>"),
+        ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"),
+        ("List-Id", f"{called} alerts <alerts.office-{message.office_id}.{domain}>"),
+        ("Feedback-ID", f"alerts:alerts:office{message.office_id}:porchlight"),
+        ("Auto-Submitted", "auto-generated"),
+        ("X-Porchlight-Key", message.message_id.strip("<>").partition("@")[0]),
+    )
+
+
+def _mailbox(mail_from: str) -> Mailbox:
+    name, address = parseaddr(mail_from)
+    return Mailbox(address, name)
+
+
+def _render(name: str, alert: Alert) -> str:
+    return current_app.jinja_env.get_template(f"email/alert/{name}").render(alert=alert).strip() + (
+        "" if name == "subject.txt" else "\n"
+    )
+
+
+@lru_cache(maxsize=1)
+def _inliner() -> css_inline.CSSInliner:
+    """Inlines what was rendered, not the template: parsing a template as HTML moves its tags (research: email §4).
+    It fetches nothing."""
+    return css_inline.CSSInliner(load_remote_stylesheets=False, keep_at_rules=True, minify_css=True)

@@ -113,7 +113,7 @@ person AS MATERIALIZED (
 """
 
 _FACTS = f"""
-SELECT p.contact_id, p.office_id, p.contact_status, p.recipient,
+SELECT {{stored}}, p.contact_id, p.office_id, p.contact_status, p.recipient,
        p.is_suppressed, s.id = ANY(p.stopped) AS is_stopped,
        s.id AS alert_subscription_id, s.active_yn, s.reason_active_or_disabled, s.schedule_type, s.kinds AS wanted_kinds,
        ss.id AS saved_search_id, ss.version, ss.saved_search_name, ss.criteria::text AS criteria,
@@ -140,18 +140,20 @@ LEFT JOIN LATERAL (
 ORDER BY p.contact_id, e.seq, s.id
 """
 
+_STORED = "pair.kind, pair.fingerprint, pair.price_before, pair.price_shown, pair.outcome, pair.position"
+
 FACTS_OF_PAIRS = text(f"""
 WITH {_PEOPLE}, pair AS (
     SELECT * FROM unnest(CAST(:subscriptions AS bigint[]), CAST(:seqs AS bigint[])) AS pair (alert_subscription_id, seq))
-{_FACTS}
+{_FACTS.format(stored="NULL")}
 """)
 
 FACTS_OF_DIGEST = text(f"""
 WITH {_PEOPLE}, pair AS (
-    SELECT alert_subscription_id, event_seq AS seq
+    SELECT alert_subscription_id, event_seq AS seq, kind, fingerprint, price_before, price_shown, outcome, position
     FROM digest_item
     WHERE digest_id = :digest_id AND outcome IN ('shown', 'merged'))
-{_FACTS}
+{_FACTS.format(stored=_STORED)}
 """)
 
 
@@ -265,7 +267,7 @@ WHERE s.id = moved.id AND s.next_send_timestamp = moved.was  -- not when it was 
 COUNT_ITEMS = text("""
 UPDATE digest d
 SET items_shown = counted.shown, items_dropped = counted.dropped,
-    state = CASE WHEN counted.shown = 0 THEN 'empty' ELSE 'built' END
+    state = CASE WHEN counted.shown = 0 AND NOT :keeps_message THEN 'empty' ELSE d.state END
 FROM (SELECT digest_id, count(*) FILTER (WHERE outcome = 'shown') AS shown,
              count(*) FILTER (WHERE outcome = 'dropped') AS dropped
       FROM digest_item WHERE digest_id = ANY(:digests) GROUP BY digest_id) counted
@@ -296,8 +298,13 @@ def move_clocks(rows: Sequence[Values]) -> None:
 
 
 def count_items(digests: Sequence[int]) -> None:
-    """Write the counts of these digests down again."""
-    db.session.execute(COUNT_ITEMS, {"digests": digests})
+    """Write the counts of digests that have no message yet down again."""
+    db.session.execute(COUNT_ITEMS, {"digests": digests, "keeps_message": False})
+
+
+def count_shown(digests: Sequence[int]) -> None:
+    """The same for digests whose message exists: it says itself what became of it."""
+    db.session.execute(COUNT_ITEMS, {"digests": digests, "keeps_message": True})
 
 
 CHANGE_ITEMS = text("""
@@ -311,7 +318,10 @@ WHERE i.digest_id = c.digest_id AND i.alert_subscription_id = c.alert_subscripti
 
 def change_items(rows: Sequence[Values]) -> None:
     """Write other decisions over those made before; first what ends, so that its place is free for what follows it."""
-    for part in ([row for row in rows if row["position"] is None], [row for row in rows if row["position"] is not None]):
+    for part in (
+        [row for row in rows if row["position"] is None],
+        [row for row in rows if row["position"] is not None],
+    ):
         if part:
             db.session.execute(CHANGE_ITEMS, {"rows": document(part)})
 

@@ -1,0 +1,297 @@
+"""What an alert says: lines, subject, greeting and the small print, in words. Pure; the templates only lay it out."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, time
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from app.display import money, number
+from app.domain.digests.decide import Decision
+from app.domain.messages.mime import one_line
+from app.domain.models import AlertKind
+from app.domain.models.lookups import ScheduleType
+
+MOST_IN_MAIL = 25
+"""Listings in one email (PA-11); the page has them all."""
+LONGEST_NAME = 60
+LONGEST_HEADLINE = 80
+LONGEST_PLATE = 6
+MOST_SEARCHES_NAMED = 3
+
+NUMBERS = ("No", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine", "Ten")
+TONES = {AlertKind.NEW: "new", AlertKind.PRICE_DROP: "drop", AlertKind.BACK_ON_MARKET: "back"}
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """A saved search that a mail speaks for."""
+
+    alert_subscription_id: int
+    name: str
+    schedule_type: str
+    send_time: time | None
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One home in a mail or on its page. Everything in it may be shown to the buyer and to anybody they pass it to."""
+
+    listing_id: int
+    kind: AlertKind
+    tone: str
+    badge: str
+    """Price drop, $20,000"""
+    plate: str
+    """The house number as on a door; empty when the address is not to be shown or has none."""
+    headline: str
+    """418 Alder Court; where the seller hides the address, what it is."""
+    place: str
+    price: str
+    was: str
+    facts: str
+    why: str
+    by: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """All that the templates of an alert mail may use."""
+
+    subject: str
+    preview: str
+    title: str
+    intro: str
+    day: str
+    lines: Sequence[Line]
+    total: int
+    page_url: str
+    more: str
+    """and 12 more; empty when the mail has them all."""
+    all_words: str
+    office_name: str
+    office_address: str
+    agent_name: str
+    agent_phone: str
+    because: str
+    stop_words: str
+    stop_url: str
+    as_of: str
+
+
+def line_of(item: Decision, home: Any, searches: Sequence[Search], url: str, zone: ZoneInfo) -> Line:
+    """`home` is a row of queries.facts_of_…; `searches` are those of the person that it matched, in a fixed order."""
+    street = street_of(home)
+    before, now = item.price_before, item.price_shown
+    return Line(
+        listing_id=item.match.listing_id,
+        kind=item.kind,
+        tone=TONES[item.kind],
+        badge=_badge(item),
+        plate=plate_of(street),
+        headline=street or what_it_is(home),
+        place=place_of(home) if street else "",
+        price=money(now) if now is not None else "Price on request",
+        was=money(before) if before is not None and before != now else "",
+        facts=facts_of(home) if street else _with(facts_of(home), place_of(home)),
+        why=_why(item, home, searches, zone),
+        by=listed_by(home),
+        url=url,
+    )
+
+
+def street_of(home: Any) -> str:
+    """The street line of an address, without the town; empty when the seller does not want it shown."""
+    if not home.internet_address_display_yn:
+        return ""
+    whole = one_line(home.unparsed_address)
+    street = whole.split(",")[0].strip() if home.city and home.city.casefold() in whole.casefold() else whole
+    unit = one_line(home.unit_number)
+    if street and unit and unit.casefold() not in street.casefold():
+        street = f"{street}, unit {unit}"
+    return _clip(street, LONGEST_HEADLINE)
+
+
+def place_of(home: Any) -> str:
+    """Port Ellery, ME 04100"""
+    state = " ".join(part for part in (home.state_or_province, home.postal_code) if part)
+    if not home.internet_address_display_yn:
+        state = home.state_or_province
+    return _clip(one_line(", ".join(part for part in (home.city, state) if part)), LONGEST_HEADLINE)
+
+
+def plate_of(street: str) -> str:
+    found = re.match(r"\d+[A-Za-z]?(?=\s)", street)
+    return found[0] if found and len(found[0]) <= LONGEST_PLATE else ""
+
+
+def what_it_is(home: Any) -> str:
+    """3-bed townhouse; what can be said of a home whose address is hidden."""
+    kind = (home.property_sub_type or home.property_type or "home").lower()
+    kind = {"single family residence": "single family home", "residential": "home"}.get(kind, kind)
+    words = f"{home.bedrooms_total}-bed {kind}" if home.bedrooms_total else kind
+    return words[0].upper() + words[1:]
+
+
+def facts_of(home: Any) -> str:
+    """4 beds · 2.5 baths · 2,140 sq ft · built 1998: only what is known."""
+    known = [
+        (home.bedrooms_total, lambda v: f"{v} {'bed' if v == 1 else 'beds'}"),
+        (home.baths_equivalent, lambda v: f"{number(v)} {'bath' if v == 1 else 'baths'}"),
+        (home.living_area, lambda v: f"{number(v)} sq ft"),
+        (home.lot_size_square_feet if not home.living_area else None, lambda v: f"{number(v)} sq ft lot"),
+        (home.year_built, lambda v: f"built {v}"),
+    ]
+    return " · ".join(say(value) for value, say in known if value is not None)
+
+
+def listed_by(home: Any) -> str:
+    """The firm and how to reach it, prominently (MLS rules)."""
+    firm = _clip(one_line(home.list_office_name), LONGEST_NAME)
+    if not firm:
+        return ""
+    return "Listed by " + ", ".join(part for part in (firm, one_line(home.list_office_phone)) if part)
+
+
+def _badge(item: Decision) -> str:
+    if item.kind is AlertKind.PRICE_DROP and item.price_before is not None and item.price_shown is not None:
+        return f"{item.kind}, {money(item.price_before - item.price_shown)}"
+    return item.kind.value
+
+
+def _why(item: Decision, home: Any, searches: Sequence[Search], zone: ZoneInfo) -> str:
+    names = [f"“{_clip(one_line(search.name), LONGEST_NAME)}”" for search in searches]
+    many = "" if len(names) == 1 else f"{_count(len(names)).lower()} of your searches: "
+    words = f"Matches {many}{_named(names)}."
+    if item.price_before is not None and item.match.last_price_shown == item.price_before != item.price_shown:
+        seen = home.listing_sent_timestamp.astimezone(zone)
+        words += f" You saw it at {money(item.price_before)} on {seen:%B} {seen.day}."
+    return words
+
+
+def _named(names: Sequence[str]) -> str:
+    shown = list(names[:MOST_SEARCHES_NAMED])
+    if len(names) > MOST_SEARCHES_NAMED:
+        return f"{', '.join(shown)} and {len(names) - MOST_SEARCHES_NAMED} more"
+    return " and ".join([", ".join(shown[:-1]), shown[-1]]) if len(shown) > 1 else shown[0]
+
+
+def subject_of(lines: Sequence[Line], more: int) -> str:
+    """What happened to the first, and how many there are: 5 homes: 418 Alder Court is down $20,000."""
+    first = _news_of(lines[0])
+    if len(lines) == 1 and not more:
+        return first
+    count = f"{len(lines)} homes" + (f" and {more} more" if more else "")
+    return f"{count}: {first}"
+
+
+def _news_of(line: Line) -> str:
+    name = line.headline
+    if line.kind is AlertKind.PRICE_DROP:
+        return f"{name} is down {line.badge.partition(', ')[2]}"
+    if line.kind is AlertKind.BACK_ON_MARKET:
+        return f"{name} is back on the market"
+    return f"{name} is new at {line.price}" if line.price.startswith("$") else f"{name} is new"
+
+
+def title_of(lines: Sequence[Line], total: int, first_name: str) -> str:
+    kinds = {line.kind for line in lines}
+    name = f", {_clip(one_line(first_name), LONGEST_NAME)}" if one_line(first_name) else ""
+    if len(kinds) == 1 and total == len(lines):
+        kind = lines[0].kind
+        if kind is AlertKind.NEW:
+            return f"{_count(total)} new {'home' if total == 1 else 'homes'}{name}"
+        if kind is AlertKind.BACK_ON_MARKET:
+            return f"{_count(total)} back on the market{name}"
+        return (f"{_count(total)} price came down" if total == 1 else f"{_count(total)} prices came down") + name
+    return f"{_count(total)} homes for you{name}"
+
+
+def intro_of(lines: Sequence[Line], searches: Sequence[Search], total: int) -> str:
+    """Two new, one price drop and one back on the market, for “Family home”."""
+    counts = Counter(line.kind for line in lines)
+    parts = []
+    if back := counts[AlertKind.BACK_ON_MARKET]:
+        parts.append(f"{_count(back).lower()} back on the market")
+    if new := counts[AlertKind.NEW]:
+        parts.append(f"{_count(new).lower()} new")
+    if drops := counts[AlertKind.PRICE_DROP]:
+        parts.append(f"{_count(drops).lower()} {'price drop' if drops == 1 else 'price drops'}")
+    names = _named([f"“{_clip(one_line(search.name), LONGEST_NAME)}”" for search in searches])
+    if len(parts) == 1:
+        return f"For {names}."
+    words = " and ".join([", ".join(parts[:-1]), parts[-1]])
+    here = " here" if total > len(lines) else ""
+    return f"{words[0].upper()}{words[1:]}{here}, for {names}."
+
+
+def preview_of(lines: Sequence[Line]) -> str:
+    """What mail programs show beside the subject."""
+    rest = lines[1:4] or lines[:1]
+    return ". ".join(f"{line.headline}, {line.price}" for line in rest) + "."
+
+
+def because_of(searches: Sequence[Search]) -> str:
+    """Why this mail came: which searches, and when they write."""
+    names = _named([f"“{_clip(one_line(search.name), LONGEST_NAME)}”" for search in searches])
+    rhythms = {_rhythm(search) for search in searches}
+    when = f" {rhythms.pop()}" if len(rhythms) == 1 else ""
+    return f"You get this{when} because we watch {names} for you."
+
+
+def _rhythm(search: Search) -> str:
+    if search.schedule_type == ScheduleType.ASAP or search.send_time is None:
+        return "as it happens"
+    every = "every day" if search.schedule_type == ScheduleType.DAILY else "every month"
+    return f"{every} at {clock_of(search.send_time)}"
+
+
+def clock_of(at: time | datetime) -> str:
+    """7:00 AM"""
+    return f"{at.hour % 12 or 12}:{at:%M} {'AM' if at.hour < 12 else 'PM'}"
+
+
+def as_of(now: datetime, zone: ZoneInfo) -> str:
+    local = now.astimezone(zone)
+    return f"Prices and status as of {clock_of(local)} {local:%Z}, {local:%B} {local.day}."
+
+
+def day_of(now: datetime, zone: ZoneInfo) -> str:
+    local = now.astimezone(zone)
+    return f"{local:%A}, {local:%B} {local.day}"
+
+
+def zone_named(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError):
+        return ZoneInfo("UTC")
+
+
+def address_of(office: Any) -> str:
+    """The postal address that every commercial mail carries (CAN-SPAM)."""
+    state = " ".join(part for part in (office.office_state_or_province, office.office_postal_code) if part)
+    return ", ".join(part for part in (office.office_name, office.office_address1, office.office_city, state) if part)
+
+
+def price_of(value: Decimal | None) -> str:
+    return money(value) if value is not None else "Price on request"
+
+
+def _count(count: int) -> str:
+    return NUMBERS[count] if count < len(NUMBERS) else f"{count:,}"
+
+
+def _with(*parts: str) -> str:
+    return " · ".join(part for part in parts if part)
+
+
+def _clip(words: str, longest: int) -> str:
+    return words if len(words) <= longest else words[: longest - 1].rstrip() + "…"
