@@ -51,9 +51,7 @@ def serve() -> int:
     with _up(directory) as stack:
         stack.start_sites()
         screen.say(_exports(stack))
-        while True:
-            stack.keep_running()
-            time.sleep(0.2)
+        stack.keep()
     return 0
 
 
@@ -109,12 +107,14 @@ def _up(directory: Path, screen: Screen = screen) -> Iterator[Stack]:
     Swallows StopAsked: being asked to stop is no failure.
     """
 
+    stack = Stack(directory, screen)
+
     def ask(*_: object) -> NoReturn:
+        stack.is_asked_to_stop = True  # in case it is raised where Python ignores it, in a __del__
         raise StopAsked
 
     for number in STOP_SIGNALS:
         signal.signal(number, ask)
-    stack = Stack(directory, screen)
     try:
         screen.say("Starting the servers …")
         stack.start_servers()

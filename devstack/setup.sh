@@ -43,6 +43,6 @@ fi
 
 echo "Installing the packages of $pins (once, about a minute) …"
 rm -f "$installed"
-"$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-input \
+"$venv/bin/python" -m pip install -qq --disable-pip-version-check --no-input \
     --require-hashes --requirement "$pins"
 cp "$pins" "$installed"

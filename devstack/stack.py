@@ -18,6 +18,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 import psycopg
 
@@ -40,6 +41,7 @@ _PREFERRED = {
 }
 _SERVERS: dict[str, type[Server]] = {"mongo": Mongo, "redis": Redis, "postgres": Postgres}
 _OPTIONAL = {"mongo"}  # nothing else waits for it
+_LOOK_EVERY = 0.1  # seconds
 _GRACE = 15.0  # seconds a program gets to finish what it does
 _IMPATIENT_AFTER = 60.0  # seconds
 _FIRST_PAUSE = 1.0  # seconds before a restart
@@ -70,6 +72,7 @@ class Stack:
         self.directory = directory
         self.screen = screen
         self.state = State.read(directory)
+        self.is_asked_to_stop = False
         self.hurry = False
         self._given = {
             name: value
@@ -129,7 +132,8 @@ class Stack:
         """Runs a program to its end. Raises DevstackError when it fails."""
         child = self._spawn(name, command)
         try:
-            status = child.wait()
+            while (status := child.poll()) is None:
+                self._rest()
         finally:
             programs.stop(child)
             self.state.programs.pop(name, None)
@@ -151,12 +155,12 @@ class Stack:
 
     # -- running ----------------------------------------------------------------------------
 
-    def watch(self) -> None:
+    def watch(self) -> NoReturn:
         """Keeps everything running and says when the product answers. Ends by StopAsked only."""
         began = time.monotonic()
         warned = False
         while True:
-            self.keep_running()
+            self._restart_what_ended()
             if not self._is_ready:
                 answer = self._readiness()
                 if answer == "200" and self._sites_answer():
@@ -165,7 +169,7 @@ class Stack:
                 elif not warned and time.monotonic() - began > _IMPATIENT_AFTER:
                     warned = True
                     self.screen.say(f"Still not ready after a minute: /readyz gives {answer}. Trying on.")
-            time.sleep(0.2)
+            self._rest()
 
     def addresses(self) -> str:
         """Returns what a person needs to begin, from what the state knows."""
@@ -181,7 +185,13 @@ class Stack:
         listed = "\n".join(f"  {name:<12} {value}" for name, value in rows)
         return f"\n{listed}\n"
 
-    def keep_running(self) -> None:
+    def keep(self) -> NoReturn:
+        """Keeps everything running. Ends by StopAsked only."""
+        while True:
+            self._restart_what_ended()
+            self._rest()
+
+    def _restart_what_ended(self) -> None:
         """Starts again what has ended, after a pause that grows while it keeps ending."""
         now = time.monotonic()
         for kept in self._kept.values():
@@ -200,6 +210,11 @@ class Stack:
                 else:
                     kept.since, kept.due = now, None
                     self.state.record(kept.name, kept.child.pid)
+
+    def _rest(self) -> None:
+        time.sleep(_LOOK_EVERY)
+        if self.is_asked_to_stop:
+            raise StopAsked
 
     def _sites_answer(self) -> bool:
         port = self.state.ports
