@@ -1,0 +1,377 @@
+"""What people type about a listing: the whole form, and the small one for price and status.
+
+Values leave here as the table stores them (fields.stored), so that "changed" means the same on the page and in the log.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import date
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from flask_wtf import FlaskForm
+from wtforms import BooleanField, Field, SelectField, StringField, TextAreaField
+from wtforms.widgets import DateInput, HiddenInput
+
+from app.blueprints.listings import amounts
+from app.blueprints.listings.words import LABELS, STATUS_MEANINGS
+from app.domain.errors import Invalid
+from app.domain.listings.fields import FIELDS, Kind, stored
+from app.domain.models import Listing
+from app.domain.models.lookups import PropertySubType, PropertyType, StandardStatus
+
+EXPECTED: dict[Kind, str] = {
+    Kind.MONEY: "“{text}” is not a price. Write a number such as 450,000, or leave it empty.",
+    Kind.AREA: "“{text}” is not a size. Write square feet such as 2,140, or acres such as 0.31 acres.",
+    Kind.COUNT: "“{text}” is not a whole number.",
+    Kind.NUMBER: "“{text}” is not a number.",
+    Kind.DEGREES: "“{text}” is not in degrees. Write a number such as 43.6591.",
+    Kind.DAY: "“{text}” is not a date. Write it as 2026-11-20.",
+}
+
+
+def _count(text: str) -> int:
+    found = amounts.number(text)
+    if found != found.to_integral_value():
+        raise ValueError(text)
+    return int(found)
+
+
+PARSERS: dict[Kind, Callable[[str], Any]] = {
+    Kind.MONEY: amounts.price,
+    Kind.AREA: amounts.square_feet,
+    Kind.COUNT: _count,
+    Kind.NUMBER: amounts.number,
+    Kind.DEGREES: Decimal,
+    Kind.DAY: date.fromisoformat,
+}
+
+
+def written(value: Any) -> str:
+    """A stored value as a field shows it: 489,000 and 2026-11-20."""
+    if value is None:
+        return ""
+    if isinstance(value, Decimal):
+        return f"{value:,.0f}" if value == value.to_integral_value() else f"{value.normalize():,f}"
+    return str(value)
+
+
+class Typed(StringField):
+    """A number or a date as people write it; what they typed stays in the field when it cannot be read."""
+
+    def __init__(self, column: str, label: str = "", **options: Any) -> None:
+        self.listing_field = FIELDS[column]
+        kind = self.listing_field.kind
+        hints = {"inputmode": "decimal", "autocomplete": "off"} if kind is not Kind.DAY else {}
+        options.setdefault("render_kw", hints)
+        if kind is Kind.DAY:
+            options["widget"] = DateInput()
+        super().__init__(label or LABELS.get(column) or self.listing_field.label, **options)
+
+    def process_formdata(self, valuelist: list[str]) -> None:
+        self.data: Any = None
+        text = valuelist[0].strip() if valuelist else ""
+        if not text:
+            return
+        kind = self.listing_field.kind
+        try:
+            self.data = stored(self.listing_field, PARSERS[kind](text))
+        except (ValueError, InvalidOperation):
+            raise ValueError(EXPECTED[kind].format(text=text[:60])) from None
+        except Invalid as refused:
+            raise ValueError(refused.sentence) from None
+
+    def _value(self) -> str:
+        if self.raw_data:
+            return str(self.raw_data[0])
+        if self.listing_field.kind is Kind.DEGREES and self.data is not None:
+            return f"{self.data.normalize():f}"
+        return written(self.data) if self.listing_field.name != "year_built" else str(self.data or "")
+
+
+class Words(StringField):
+    """A line of text, no longer than its column keeps."""
+
+    def __init__(self, column: str, label: str = "", **options: Any) -> None:
+        self.listing_field = FIELDS[column]
+        options.setdefault("render_kw", {"maxlength": self.listing_field.longest, "autocomplete": "off"})
+        super().__init__(label or LABELS.get(column) or self.listing_field.label, **options)
+
+    def process_formdata(self, valuelist: list[str]) -> None:
+        self.data = ""
+        try:
+            self.data = stored(self.listing_field, valuelist[0] if valuelist else "")
+        except Invalid as refused:
+            raise ValueError(refused.sentence) from None
+
+    def _value(self) -> str:
+        return str(self.raw_data[0]) if self.raw_data else str(self.data or "")
+
+
+class Paragraphs(Words, TextAreaField):
+    """More than a line of it."""
+
+
+class Choice(SelectField):
+    """One of RESO's values; one that a feed brought stays, whatever it is. Empty is unknown."""
+
+    def __init__(self, column: str, values: Iterable[Any], label: str = "", **options: Any) -> None:
+        super().__init__(
+            label or FIELDS[column].label,
+            choices=[("", "Unknown"), *((value.value, value.value) for value in values)],
+            coerce=lambda value: value or None,
+            **options,
+        )
+
+    def process_data(self, value: Any) -> None:
+        super().process_data(value)
+        self.keep(value)
+
+    def keep(self, value: str | None) -> None:
+        """Offer this value too."""
+        if value and all(value != offered for offered, *_ in self.choices or ()):
+            self.choices = [*(self.choices or ()), (value, value)]
+
+
+def _yes_no(value: Any) -> bool | None:
+    return value if isinstance(value, bool) else {"yes": True, "no": False}.get(str(value or ""))
+
+
+class YesNo(SelectField):
+    """Yes, no, or unknown."""
+
+    def __init__(self, column: str, label: str = "", **options: Any) -> None:
+        super().__init__(
+            label or FIELDS[column].label,
+            choices=[("", "Unknown"), ("yes", "Yes"), ("no", "No")],
+            coerce=lambda value: value,
+            **options,
+        )
+
+    def process_data(self, value: Any) -> None:
+        self.data = {True: "yes", False: "no"}.get(value, "")
+
+
+def _status_field() -> SelectField:
+    return SelectField(
+        "Status",
+        choices=[(status.value, f"{status.value}: {STATUS_MEANINGS[status]}") for status in StandardStatus],
+        default=StandardStatus.ACTIVE.value,
+    )
+
+
+def _agent_id(value: Any) -> int | None:
+    text = str(value or "")
+    return int(text) if text.isdigit() and len(text) < 19 else None
+
+
+class Seen(StringField):
+    """What the page was made from: a number that travels hidden, -1 when it was lost or bent."""
+
+    widget = HiddenInput()
+
+    def process_formdata(self, valuelist: list[str]) -> None:
+        text = valuelist[0] if valuelist else ""
+        self.data = int(text) if text.isdigit() and len(text) < 19 else -1
+
+    def _value(self) -> str:
+        return str(self.data if self.data is not None else "")
+
+
+class Guarded(FlaskForm):
+    """A form made from one version of a listing."""
+
+    lock_version = Seen()
+    seq = Seen()
+    """The newest event its maker had seen."""
+    is_correction = BooleanField("This is a correction: do not alert anybody")
+
+    names: Sequence[str] = ()
+    """The listing's fields it holds."""
+
+    def values(self) -> dict[str, Any]:
+        """What was typed, as the table stores it."""
+        return {name: self._stored(name) for name in self.names}
+
+    def _stored(self, name: str) -> Any:
+        value = self[name].data
+        if isinstance(self[name], YesNo):
+            value = _yes_no(value)
+        return value if name == "list_agent_id" else stored(FIELDS[name], value)
+
+    def changes(self, listing: Listing) -> dict[str, Any]:
+        """Only what differs from the listing."""
+        return {name: value for name, value in self.values().items() if value != getattr(listing, name)}
+
+    def refuse(self, refused: Invalid) -> None:
+        """Put a verb's refusal beside the field it names."""
+        field: Field = self[refused.field] if refused.field in self else self[self.names[0]]
+        field.errors = [*field.errors, refused.sentence]
+
+
+class TermsForm(Guarded):
+    """Price and status alone, changed on the listing's own page."""
+
+    standard_status = _status_field()
+    list_price = Typed("list_price")
+    names = ("standard_status", "list_price")
+
+
+SECTIONS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
+    (
+        "Status and price",
+        "",
+        ("standard_status", "list_price", "listing_contract_date", "close_price", "close_date"),
+    ),
+    (
+        "Address",
+        "",
+        (
+            "unparsed_address",
+            "unit_number",
+            "city",
+            "state_or_province",
+            "postal_code",
+            "county_or_parish",
+            "subdivision_name",
+            "latitude",
+            "longitude",
+        ),
+    ),
+    (
+        "The home",
+        "what is empty is unknown, and no search that asks for it will match",
+        (
+            "property_type",
+            "property_sub_type",
+            "bedrooms_total",
+            "bathrooms_full",
+            "bathrooms_three_quarter",
+            "bathrooms_half",
+            "bathrooms_one_quarter",
+            "living_area",
+            "lot_size_square_feet",
+            "year_built",
+            "stories_total",
+            "garage_spaces",
+            "waterfront_yn",
+        ),
+    ),
+    ("Words", "", ("public_remarks", "private_remarks")),
+    (
+        "Who lists it",
+        "",
+        (
+            "list_agent_id",
+            "list_agent_full_name",
+            "list_office_name",
+            "list_office_phone",
+            "listing_id",
+            "parcel_number",
+        ),
+    ),
+    ("Publication", "", ("internet_entire_listing_display_yn", "internet_address_display_yn")),
+)
+"""How the form is laid out: (heading, remark, fields)."""
+WIDE = frozenset({"standard_status", "unparsed_address", "public_remarks", "private_remarks"})
+"""Fields that take more room than one column."""
+
+
+class ListingForm(Guarded):
+    """All that people may say about a listing."""
+
+    standard_status = _status_field()
+    list_price = Typed("list_price", description="As $450,000 or 450k. Empty while it is not public.")
+    listing_contract_date = Typed("listing_contract_date")
+    close_price = Typed("close_price")
+    close_date = Typed("close_date")
+
+    unparsed_address = Words("unparsed_address", description="Street and number, as people read it.")
+    unit_number = Words("unit_number")
+    city = Words("city")
+    state_or_province = Words("state_or_province")
+    postal_code = Words("postal_code")
+    county_or_parish = Words("county_or_parish")
+    subdivision_name = Words("subdivision_name")
+    latitude = Typed("latitude")
+    longitude = Typed("longitude")
+
+    property_type = Choice("property_type", PropertyType, "Type")
+    property_sub_type = Choice("property_sub_type", PropertySubType, "Kind of home")
+    bedrooms_total = Typed("bedrooms_total")
+    bathrooms_full = Typed("bathrooms_full")
+    bathrooms_three_quarter = Typed("bathrooms_three_quarter")
+    bathrooms_half = Typed("bathrooms_half")
+    bathrooms_one_quarter = Typed("bathrooms_one_quarter")
+    living_area = Typed("living_area", "Living area", description="Square feet.")
+    lot_size_square_feet = Typed("lot_size_square_feet", "Lot", description="Square feet, or 0.31 acres.")
+    year_built = Typed("year_built")
+    stories_total = Typed("stories_total")
+    garage_spaces = Typed("garage_spaces")
+    waterfront_yn = YesNo("waterfront_yn")
+
+    public_remarks = Paragraphs("public_remarks", description="Buyers read this.", render_kw={"rows": 5})
+    private_remarks = Paragraphs(
+        "private_remarks",
+        description="Only this office reads this: never in a mail, never on a buyer's page.",
+        render_kw={"rows": 3},
+    )
+
+    list_agent_id = SelectField("Listing agent", coerce=_agent_id, validate_choice=False)
+    list_agent_full_name = Words(
+        "list_agent_full_name", "Or an agent of another office", description="Left alone when one of yours is chosen."
+    )
+    list_office_name = Words("list_office_name")
+    list_office_phone = Words("list_office_phone")
+    listing_id = Words("listing_id", description="The number people quote.")
+    parcel_number = Words("parcel_number")
+
+    internet_entire_listing_display_yn = BooleanField(
+        "May be shown on the internet", default=True, description="If not, no buyer is ever told of it."
+    )
+    internet_address_display_yn = BooleanField(
+        "The address too", default=True, description="If not, mails name the city alone."
+    )
+
+    names = tuple(name for _, _, names in SECTIONS for name in names)
+    needs_address = False
+
+    def offer(self, members: Sequence[Any], listing: Listing | None = None) -> None:
+        """The agents to choose from: the office's, and the one it has."""
+        choices = [("", "Nobody of this office"), *((str(member.id), member.member_full_name) for member in members)]
+        agent = listing.list_agent if listing is not None else None
+        if agent is not None and all(value != str(agent.id) for value, _ in choices):
+            choices.append((str(agent.id), agent.member_full_name))
+        self.list_agent_id.choices = choices
+        for name in ("property_type", "property_sub_type"):
+            if listing is not None:
+                self[name].keep(getattr(listing, name))
+
+    def validate(self, extra_validators: Mapping[str, Any] | None = None) -> bool:
+        is_valid = super().validate(extra_validators)
+        if self.needs_address and not self.unparsed_address.data:
+            self.unparsed_address.errors = ["A listing needs its address."]
+            is_valid = False
+        for one, other in (("latitude", "longitude"), ("longitude", "latitude")):
+            if self[one].data is not None and self[other].data is None and not self[other].errors:
+                self[other].errors = [f"A point has both: fill this in, or empty the {one}."]
+                is_valid = False
+        return is_valid
+
+    def values(self) -> dict[str, Any]:
+        values = super().values()
+        chosen = values["list_agent_id"]
+        if chosen is not None:
+            names = dict(self.list_agent_id.choices or ())
+            values["list_agent_full_name"] = names.get(str(chosen), values["list_agent_full_name"])
+        return values
+
+    def changes(self, listing: Listing) -> dict[str, Any]:
+        changes = super().changes(listing)
+        if changes.keys() & BATHS:
+            changes["bathrooms_total_integer"] = None  # counted anew from the four
+        return changes
+
+
+BATHS = {"bathrooms_full", "bathrooms_three_quarter", "bathrooms_half", "bathrooms_one_quarter"}
