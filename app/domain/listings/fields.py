@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
@@ -51,6 +51,8 @@ class Field:
     places: int = 0
     longest: int = 255
     single_line: bool = True
+    step: Decimal = Decimal(1)
+    """The smallest difference the column keeps."""
 
     @property
     def reso(self) -> str:
@@ -123,7 +125,7 @@ _ALL = (
     Field("original_entry_timestamp", Kind.MOMENT, "Entered at"),
     Field("modification_timestamp", Kind.MOMENT, "Modified at the source"),
 )
-FIELDS: dict[str, Field] = {field.name: field for field in _ALL}
+FIELDS: dict[str, Field] = {item.name: replace(item, step=Decimal(1).scaleb(-item.places)) for item in _ALL}
 """Every field that a form, a file or a feed may set. modification_timestamp only dates the change: ours is our own."""
 
 KEY_LENGTH = 255
@@ -202,7 +204,7 @@ def _number(field: Field, value: Any) -> Any:
         if not exact.is_finite():
             raise InvalidOperation
         if field.places:
-            exact = exact.quantize(Decimal(1).scaleb(-field.places))
+            exact = exact.quantize(field.step)
         elif exact != exact.to_integral_value():
             raise Invalid(f"{field.label} must be a whole number.", field=field.name)
     except InvalidOperation:

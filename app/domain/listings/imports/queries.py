@@ -145,11 +145,16 @@ def count_of_rows(batch_id: int, outcome: str | None, *, with_issues: bool) -> i
 def issue_groups(batch_id: int, limit: int = 40) -> Sequence[Row[Any]]:
     """Issues with one meaning together, the most frequent first: (severity, field, column, reason, rows, examples).
 
-    What a sentence quotes differs from row to row, so quotations are taken out before grouping.
+    What a sentence quotes, and its numbers of lines and cells, differ from row to row: they are taken out for grouping.
     """
     issue = func.jsonb_array_elements(ImportRow.issues).table_valued("value").alias("issue")
     part = {name: issue.c.value.op("->>")(name) for name in ("severity", "field", "column", "reason", "value")}
-    reason = func.regexp_replace(part["reason"], "“[^”]*”", "…", "g")
+    reason = func.regexp_replace(
+        part["reason"],
+        r"“[^”]*”|\y(?:line )?[0-9][0-9,]*\y(?= (?:has the same|cells|to [0-9]))|(?<= to )[0-9]+",
+        "…",
+        "g",
+    )
     example = func.json_build_object("line", ImportRow.line_no, "value", part["value"], "reason", part["reason"])
     return db.session.execute(
         select(

@@ -328,6 +328,8 @@ _BLANK: dict[str, Any] = {
 
 _OURS = frozenset({"modification_timestamp"})
 """Given by a source only to date a change; the column is our own."""
+_COMPARED = tuple(name for name in FIELDS if name not in _OURS)
+_LOGGED_AT_FIRST_SIGHT = ("standard_status", "list_price")
 
 _DERIVED_UNLESS_GIVEN = frozenset(
     {
@@ -355,11 +357,8 @@ def _plan(write: _Write, old: dict[str, Any] | None, given: dict[str, Any]) -> _
         if name not in _OURS and not (value is None and name in _DERIVED_UNLESS_GIVEN)
     }
     _derive(new, given)
-    changes = {
-        name: [_logged(before[name]), _logged(new[name])]
-        for name in FIELDS
-        if name not in _OURS and before[name] != new[name]
-    }
+    compared = _COMPARED if old is not None else _LOGGED_AT_FIRST_SIGHT
+    changes = {name: [_logged(before[name]), _logged(new[name])] for name in compared if before[name] != new[name]}
     if old is not None and not changes:
         return None
     occurred_at = min(write.occurred_at or _dated(old, new, given) or write.now, write.now)
@@ -370,7 +369,6 @@ def _plan(write: _Write, old: dict[str, Any] | None, given: dict[str, Any]) -> _
         new["office_id"], new["originating_system_name"] = write.office_id, write.source
         new["listing_key"] = uuid4().hex
         new["original_entry_timestamp"] = new["original_entry_timestamp"] or write.now
-        changes = {name: changes[name] for name in ("standard_status", "list_price") if name in changes}
     new["modification_timestamp"] = write.now
     said = describe_change(old, new, write.origin, occurred_at, write.now)
     return _Plan(old, new, changes, said, occurred_at)
@@ -404,7 +402,7 @@ def _derive_baths(new: dict[str, Any], given: Values) -> None:
     if counts["bathrooms_full"] is not None:
         new["baths_equivalent"] = sum((_BATHS[name] * (value or 0) for name, value in counts.items()), Decimal(0))
         new["baths_equivalent"] = new["baths_equivalent"].quantize(Decimal("0.01"))
-        if new["bathrooms_total_integer"] is None:
+        if given.get("bathrooms_total_integer") is None:
             new["bathrooms_total_integer"] = sum(value or 0 for value in counts.values())
     elif "baths_equivalent" not in given:
         new["baths_equivalent"] = None
