@@ -58,14 +58,15 @@ class Frame:
         return round(floor - (floor - TOP) * (float(value) - self.bottom) / (self.top - self.bottom), 1)
 
 
-def _shows_label(index: int, count: int) -> bool:
-    stride = math.ceil(count / LABELS)
+def _shows_label(index: int, count: int, labels: int = LABELS) -> bool:
+    stride = math.ceil(count / labels)
     return (count - 1 - index) % stride == 0
 
 
-def draw_bars(rows: Sequence[tuple[str, Number]]) -> dict[str, Any]:
-    """Bars from zero, oldest left."""
-    frame = Frame(ceiling(max((value or 0 for _, value in rows), default=0)))
+def draw_bars(rows: Sequence[tuple[str, Number]], *, narrow: bool = False) -> dict[str, Any]:
+    """Bars from zero, oldest left. `narrow` is drawn for a side column, so that its words keep their size."""
+    top = ceiling(max((value or 0 for _, value in rows), default=0))
+    frame = Frame(top, width=336, height=104, left=24) if narrow else Frame(top)
     step = (frame.width - frame.left) / max(len(rows), 1)
     width = round(min(step * 0.68, 40), 1)
     floor = frame.y(0)
@@ -78,7 +79,7 @@ def draw_bars(rows: Sequence[tuple[str, Number]]) -> dict[str, Any]:
             "width": width,
             "y": frame.y(value or 0),
             "height": round(floor - frame.y(value or 0), 1),
-            "shows_label": _shows_label(index, len(rows)),
+            "shows_label": _shows_label(index, len(rows), 4 if narrow else LABELS),
         }
         for index, (label, value) in enumerate(rows)
     ]

@@ -31,7 +31,7 @@ ZONES = (
 """Offered while typing; any IANA name is taken."""
 
 
-class ContactForm(FlaskForm):
+class ContactForm(FlaskForm):  # type: ignore[misc]
     first_name = StringField("First name")
     last_name = StringField("Last name")
     email = EmailField("Email", description="Where alerts go. One person, one address.")

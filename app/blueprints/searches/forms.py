@@ -1,0 +1,295 @@
+"""The form of a search: what was typed, as it was typed, and what it says.
+
+Without JavaScript every button posts the whole form, so nothing typed is lost: "add" and "drop" carry one value of a
+list, "do" says whether to look or to save. Numbers are read as people write them; app.domain.searches judges the rest.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from datetime import time
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from werkzeug.datastructures import MultiDict
+
+from app.domain.errors import Invalid
+from app.domain.models import KIND_BITS, AlertKind, AlertSubscription, SavedSearch
+from app.domain.models.lookups import PropertySubType, PropertyType, ScheduleType, StandardStatus
+from app.domain.searches.criteria import ASKABLE_STATUSES, PLACE_LISTS, PLACES, Criteria
+from app.domain.searches.desk.words import days_of
+from app.domain.searches.schedule import WEEKDAYS
+
+CHOICES = ("property_type", "property_sub_type", "standard_status")
+LISTS = (*PLACE_LISTS, *CHOICES)
+NUMBERS = {
+    "price_low": ("list_price", "ge"),
+    "price_high": ("list_price", "le"),
+    "beds": ("bedrooms_total", "ge"),
+    "baths": ("baths_equivalent", "ge"),
+    "living_low": ("living_area", "ge"),
+    "living_high": ("living_area", "le"),
+    "lot_low": ("lot_size_square_feet", "ge"),
+    "year_low": ("year_built", "ge"),
+    "year_high": ("year_built", "le"),
+}
+SHAPES = {"radius": ("latitude", "longitude", "miles"), "box": ("south", "west", "north", "east")}
+WORDS = ("name", "place", "schedule", "send_time")
+SCHEDULES = {"asap": "As it happens", "daily": "Every day", "days": "Chosen days", "monthly": "Monthly"}
+KINDS = (AlertKind.NEW, AlertKind.PRICE_DROP, AlertKind.BACK_ON_MARKET)
+ON_MARKET = (StandardStatus.ACTIVE, StandardStatus.COMING_SOON, StandardStatus.ACTIVE_UNDER_CONTRACT)
+PLACE_WORDS = {
+    "city": "city",
+    "postal_code": "postal code",
+    "county_or_parish": "county",
+    "subdivision_name": "subdivision",
+}
+ROWS = {**dict.fromkeys(PLACES, "where"), "bedrooms_total": "rooms", "baths_equivalent": "rooms"}
+"""Which line of the form a field stands in, where it is not its own."""
+
+_AMOUNT = re.compile(r"\$?\s*([\d,]+(?:\.\d+)?|\.\d+)\s*(k|m|sq\s*ft|sqft|acres?|ac|beds?|baths?)?\.?", re.IGNORECASE)
+_FACTORS = {"k": 1_000, "m": 1_000_000, "acre": 43_560, "acres": 43_560, "ac": 43_560}
+
+
+def read_amount(typed: str) -> Decimal | None:
+    """450,000 · $450k · 0.45m · 1,600 sq ft · 0.5 acre (in square feet). None when it is no number."""
+    found = _AMOUNT.fullmatch(typed.strip())
+    if not found:
+        return None
+    try:
+        number = Decimal(found[1].replace(",", ""))
+    except InvalidOperation:
+        return None
+    return number * _FACTORS.get((found[2] or "").lower(), 1)
+
+
+def read_degrees(typed: str) -> Decimal | None:
+    """A number with a sign and a point; also with a typographic minus."""
+    trimmed = typed.strip().replace("−", "-")
+    return Decimal(trimmed) if re.fullmatch(r"[+-]?\d{1,3}(\.\d{1,12})?", trimmed) else None
+
+
+@dataclass
+class SearchForm:
+    """Every field of the builder. `typed` is what the boxes show; `faults` is what is wrong, by line of the form."""
+
+    lists: dict[str, list[str]]
+    typed: dict[str, str]
+    kinds: list[str]
+    days: list[str]
+    version: int | None = None
+    faults: dict[str, str] = field(default_factory=dict)
+    offers: list[tuple[str, str, str]] = field(default_factory=list)
+    """(kind, name, words): places that the typed word may mean, when it is not plain which."""
+    focus: str = ""
+    """The field that goes on after a value was added or dropped."""
+
+    @classmethod
+    def blank(cls) -> SearchForm:
+        lists: dict[str, list[str]] = {name: [] for name in LISTS}
+        lists["standard_status"] = [StandardStatus.ACTIVE.value]
+        typed = dict.fromkeys((*NUMBERS, *WORDS, *_shape_fields()), "")
+        return cls(lists, typed | {"schedule": "daily", "send_time": "07:00"}, [kind.value for kind in KINDS], [])
+
+    @classmethod
+    def of(cls, search: SavedSearch, subscription: AlertSubscription) -> SearchForm:
+        """The stored search, as the form shows it."""
+        form = cls.blank()
+        form.typed["name"] = search.saved_search_name
+        form.show(search.criteria)
+        form.kinds = [kind.value for kind in KINDS if subscription.kinds & KIND_BITS[kind]]
+        form.days = days_of(subscription.daily_schedule)
+        form.typed["schedule"] = {ScheduleType.ASAP: "asap", ScheduleType.MONTHLY: "monthly"}.get(
+            ScheduleType(subscription.schedule_type), "days" if form.days else "daily"
+        )
+        if subscription.send_time:
+            form.typed["send_time"] = f"{subscription.send_time:%H:%M}"
+        form.version = search.version
+        return form
+
+    def show(self, criteria: dict[str, Any]) -> None:
+        for name in LISTS:
+            self.lists[name] = [str(one) for one in criteria.get(name) or []]
+        for name, (asked, side) in NUMBERS.items():
+            value = (criteria.get(asked) or {}).get(side)
+            self.typed[name] = _as_typed(asked, value)
+        for shape, parts in SHAPES.items():
+            for part in parts:
+                value = (criteria.get(shape) or {}).get(part)
+                self.typed[f"{shape}_{part}"] = "" if value is None else str(value)
+
+    @classmethod
+    def read(cls, posted: MultiDict[str, str]) -> SearchForm:
+        """What a browser sent. Unknown names are ignored, text is cut at 200 letters."""
+        form = cls.blank()
+        form.lists = {name: list(dict.fromkeys(_text(one) for one in posted.getlist(name) if one)) for name in LISTS}
+        form.typed = {name: _text(posted.get(name, "")) for name in form.typed}
+        form.kinds = [kind.value for kind in KINDS if kind.value in posted.getlist("kind")]
+        form.days = [day for day in WEEKDAYS if day in posted.getlist("day")]
+        form.version = posted.get("version", type=int)
+        for act in ("drop", "add"):
+            name, _, value = posted.get(act, "").partition(":")
+            if name in LISTS or name in SHAPES:
+                form.change(act, name, _text(value))
+        return form
+
+    def change(self, act: str, name: str, value: str) -> None:
+        if name in SHAPES:
+            self.typed |= {f"{name}_{part}": "" for part in SHAPES[name]}
+        elif act == "drop":
+            self.lists[name] = [one for one in self.lists[name] if one != value]
+        elif value and value not in self.lists[name]:
+            self.lists[name].append(value)
+        if act == "add":
+            self.typed["place"] = ""
+        self.focus = "place" if name in (*PLACE_LISTS, *SHAPES) else f"more-{name}"
+
+    def take_place(self, known: list[tuple[str, str]]) -> None:
+        """Move the typed place among the chosen ones when it is plain which is meant; else offer what it may mean.
+
+        `known` are the places of the office with this name; "Alder Glen, city" says the kind itself.
+        """
+        words = self.typed["place"]
+        if len(known) == 1:
+            [(kind, name)] = known
+            self.change("add", kind, name)
+            return
+        offered = known or [(kind, words) for kind in _kinds_like(words)]
+        self.offers = [(kind, name, f"{name}, {PLACE_WORDS[kind]}") for kind, name in offered]
+        self.faults["where"] = (
+            f"“{words}” is the name of more than one place. Which is meant?"
+            if known
+            else f"Nothing here has been in a place called “{words}”. Check the spelling, or say what it is:"
+        )
+        self.focus = "place"
+
+    def criteria(self) -> Criteria:
+        """What is asked. Raises Invalid when anything cannot be read; `faults` then names every line that is wrong."""
+        asked: dict[str, Any] = {name: values for name, values in self.lists.items() if values}
+        for name, (wanted, side) in NUMBERS.items():
+            if not self.typed[name].strip():
+                continue
+            number = read_amount(self.typed[name])
+            if number is None:
+                self._fault(wanted, f"“{self.typed[name]}” is not a number. Write it like {_EXAMPLES[wanted]}.")
+            else:
+                asked.setdefault(wanted, {})[side] = number
+        for shape, parts in SHAPES.items():
+            if read := self._shape(shape, parts):
+                asked[shape] = read
+        for name in (*LISTS, *{wanted for wanted, _ in NUMBERS.values()}, *SHAPES):
+            if name in asked and _row(name) not in self.faults:
+                try:
+                    Criteria.parse({name: asked[name]})
+                except Invalid as wrong:
+                    self._fault(name, wrong.sentence)
+        if self.faults:
+            line, sentence = next(iter(self.faults.items()))
+            raise Invalid(sentence, field=line)
+        return Criteria.parse(asked)
+
+    def _shape(self, shape: str, parts: tuple[str, ...]) -> dict[str, Decimal] | None:
+        typed = {part: self.typed[f"{shape}_{part}"] for part in parts}
+        given = {part: words for part, words in typed.items() if words.strip()}
+        if not given:
+            return None
+        read = {part: read_degrees(words) for part, words in given.items()}
+        wrong = [words for part, words in given.items() if read[part] is None]
+        if wrong:
+            self._fault(shape, f"“{wrong[0]}” is not a number of degrees or miles. Write it like 44.1037.")
+        elif len(given) < len(parts):
+            missing = ", ".join(part for part in parts if part not in given)
+            self._fault(shape, f"{'A point' if shape == 'radius' else 'A box'} also needs its {missing}.")
+        else:
+            return {part: number for part, number in read.items() if number is not None}
+        return None
+
+    def _fault(self, name: str, sentence: str) -> None:
+        self.faults.setdefault(_row(name), sentence)
+
+    def refused(self, refusal: Invalid) -> None:
+        """Put a refusal of the domain beside the line it is about."""
+        name = refusal.field or ""
+        line = "schedule" if name in {"schedule_type", "send_time", "daily_schedule"} else _row(name)
+        self.faults.setdefault({"saved_search_name": "name", "kinds": "kinds"}.get(name, line), refusal.sentence)
+
+    @property
+    def bits(self) -> int:
+        """The kinds that are ticked, as alert_subscription.kinds has them."""
+        return sum(KIND_BITS[kind] for kind in KINDS if kind.value in self.kinds)
+
+    def schedule(self) -> dict[str, Any]:
+        """As the verbs take it: schedule_type, send_time, daily_schedule. Raises Invalid."""
+        chosen = self.typed["schedule"]
+        if chosen not in SCHEDULES:
+            raise Invalid("Choose when it is sent.", field="schedule_type")
+        if chosen == "asap":
+            return {"schedule_type": ScheduleType.ASAP, "send_time": None, "daily_schedule": ()}
+        try:
+            at = time.fromisoformat(self.typed["send_time"])
+        except ValueError:
+            raise Invalid("Write the time of day like 07:00.", field="send_time") from None
+        if chosen == "monthly":
+            return {"schedule_type": ScheduleType.MONTHLY, "send_time": at, "daily_schedule": ()}
+        if chosen == "days" and not self.days:
+            raise Invalid("Tick at least one day.", field="daily_schedule")
+        return {
+            "schedule_type": ScheduleType.DAILY,
+            "send_time": at,
+            "daily_schedule": tuple(self.days) if chosen == "days" else (),
+        }
+
+    def chosen(self, name: str) -> list[str]:
+        return self.lists[name]
+
+    @property
+    def places(self) -> list[tuple[str, str]]:
+        """(kind, name) of every named place, in the order of the form."""
+        return [(kind, name) for kind in PLACE_LISTS for name in self.lists[kind]]
+
+
+_EXAMPLES = {
+    "list_price": "450,000 or 450k",
+    "bedrooms_total": "3",
+    "baths_equivalent": "2.5",
+    "living_area": "1,600",
+    "lot_size_square_feet": "8,000 or 0.5 acre",
+    "year_built": "1998",
+}
+CHOICE_VALUES = {
+    "property_type": [value.value for value in PropertyType],
+    "property_sub_type": [value.value for value in PropertySubType],
+    "standard_status": list(ASKABLE_STATUSES),
+}
+
+
+def split_place(typed: str) -> tuple[str, str | None]:
+    """ "Alder Glen, city" → (Alder Glen, city): the form a suggestion is written in."""
+    name, comma, kind = typed.rpartition(",")
+    named = {words: kind for kind, words in PLACE_WORDS.items()}.get(kind.strip().lower())
+    return (name.strip(), named) if comma and named else (typed.strip(), None)
+
+
+def _kinds_like(words: str) -> tuple[str, ...]:
+    return ("postal_code",) if re.fullmatch(r"[\d-]{3,10}", words) else tuple(PLACE_WORDS)
+
+
+def _shape_fields() -> list[str]:
+    return [f"{shape}_{part}" for shape, parts in SHAPES.items() for part in parts]
+
+
+def _row(name: str) -> str:
+    return ROWS.get(name, name)
+
+
+def _text(value: str) -> str:
+    return "".join(c for c in " ".join(value.split()) if c.isprintable())[:200]
+
+
+def _as_typed(asked: str, value: Any) -> str:
+    if value is None:
+        return ""
+    if asked == "year_built":
+        return str(value)
+    return f"${value:,}" if asked == "list_price" else f"{value:,}"
