@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ from app import create_app
 from app.config import Config
 from app.domain.models import Role, User
 from app.extensions import db as database
+from app.extensions import limiter
 from devstack.testing import create_database, drop_database, run_id, test_servers
 from tests import make as makers
 
@@ -110,6 +112,29 @@ def db(app: Flask, request: pytest.FixtureRequest) -> Iterator[object]:
             outer.rollback()
             connection.close()
             database.session = usual
+
+
+@pytest.fixture(scope="session")
+def another_app(app: Flask) -> Iterator[Callable[..., Flask]]:
+    """Makes a second app on the same database with other settings: another_app(proxies=1). Extensions are shared, so
+    what the second one changed in them is put back at once."""
+    made = []
+
+    def build(**changes: object) -> Flask:
+        kept = dict(vars(limiter))
+        other = create_app(replace(app.extensions["porchlight"], **changes))
+        other.extensions["limiter_of_it"] = dict(vars(limiter))
+        vars(limiter).update(kept)
+        other.test_client_class = Browser
+        other.config.update(TESTING=True, PROPAGATE_EXCEPTIONS=False, WTF_CSRF_ENABLED=False)
+        made.append(other)
+        return other
+
+    yield build
+    for other in made:
+        with other.app_context():
+            database.session.remove()
+            database.engine.dispose()
 
 
 @pytest.fixture
