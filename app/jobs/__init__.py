@@ -9,8 +9,9 @@ from flask import Flask
 
 def init_app(app: Flask) -> None:
     """Refuse to start on a schedule or a queue that nobody would serve (raises RegistryError)."""
+    from app.domain.ops.registry import Registry
     from app.jobs.kinds import KINDS, check
     from app.jobs.schedule import SCHEDULE
 
     check(KINDS, SCHEDULE, Path(app.root_path).parent / "Procfile")
-    app.extensions["schedule"] = SCHEDULE
+    app.extensions["registry"] = Registry(SCHEDULE, {name: kind.queue for name, kind in KINDS.items()})

@@ -1,5 +1,5 @@
-"""Every minute: take back what dead workers held, and see that due mail has somebody to send it. The bell itself is
-rung after every run (app/jobs/queue.py), so a sweep is also the bell that rings when Redis has forgotten all."""
+"""Every minute: take back what dead workers held, see that due mail has somebody to send it, and draw the balance.
+The bell is rung after every run (app/jobs/queue.py), so a sweep is also the bell when Redis has forgotten all."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from app.domain.messages import queue as outbound
 from app.domain.ops import ledger, queries
+from app.domain.ops.balance import unaccounted
 from app.jobs.run import Run
 
 
@@ -17,4 +18,4 @@ def sweep(run: Run) -> dict[str, int]:
     due = queries.due_messages(now)
     if due:
         run.then("messages", dedup_key="messages-due")
-    return counts | {"messages_due": due}
+    return counts | {"messages_due": due, "unaccounted": unaccounted(now)}

@@ -20,28 +20,37 @@ from app.gateways.probes import Answer
 
 POSTGRESQL, SCHEMA, REDIS, MAIL, MONGO = "PostgreSQL", "Schema", "Redis", "Mail relay", "Legacy MongoDB"
 FRESH_SECONDS = 10.0
+KNOWN_SECONDS = 60.0
 
 _lock = threading.Lock()
 _kept: dict[tuple[str, ...], tuple[float, dict[str, Answer]]] = {}
 
 
-def ask(*names: str) -> dict[str, Answer]:
-    """Ask these, or all that are configured. At most about 2.5 s, whatever is dead."""
-    config = settings()
-    asked = _probes(config)
-    return probes.ask_all({name: asked[name] for name in names or asked if name in asked}, seconds=2.5)
+def ask(*names: str, seconds: float = 2.5) -> dict[str, Answer]:
+    """Ask these, or all that are configured; what has not answered after `seconds` is reported so."""
+    asked = _probes(settings())
+    return probes.ask_all({name: asked[name] for name in names or asked if name in asked}, seconds=seconds)
 
 
 def ask_lately() -> dict[str, Answer]:
     """As `ask`, but answers younger than 10 s are given again: a page that many watch asks no more than one."""
-    config = settings()
-    key = (config.database_url, config.redis_url, config.smtp_url, config.legacy_mongo_url)
+    key = _key(settings())
     with _lock:  # the first asks, the others wait for its answer
         then, answers = _kept.get(key, (0.0, {}))
         if not answers or time.monotonic() - then > FRESH_SECONDS:
-            answers = ask()
+            answers = ask(seconds=1.5)
             _kept[key] = (time.monotonic(), answers)
         return answers
+
+
+def known() -> dict[str, Answer]:
+    """What was found in the last minute, if anybody asked; asks nobody."""
+    then, answers = _kept.get(_key(settings()), (0.0, {}))
+    return answers if time.monotonic() - then <= KNOWN_SECONDS else {}
+
+
+def _key(config: Config) -> tuple[str, ...]:
+    return config.database_url, config.redis_url, config.smtp_url, config.legacy_mongo_url
 
 
 def _probes(config: Config) -> dict[str, Callable[[], Answer]]:

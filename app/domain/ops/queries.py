@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
 
-from sqlalchemy import func, select
+from sqlalchemy import Row, Select, func, select, text
+from sqlalchemy.orm import load_only
 
-from app.domain.models import JobRun, MessageState, OutboundMessage
+from app.domain.models import JobAttempt, JobRun, JobSchedule, MessageState, OutboundMessage, ProcessHeartbeat, RunState
 from app.extensions import db
+
+AnyRow = Row[*tuple[Any, ...]]
 
 
 def due_messages(now: datetime, limit: int = 10_000) -> int:
@@ -20,6 +25,490 @@ def due_messages(now: datetime, limit: int = 10_000) -> int:
     return db.session.execute(select(func.count()).select_from(due.subquery())).scalar_one()
 
 
+# --- The balance: what came in, and where it is, each counted by itself ---
+
+_EVENTS = text(
+    """
+    WITH seen AS (SELECT snapshot FROM match_cursor WHERE name = 'alerts'),
+    -- the log, in the window
+    event AS (
+        SELECT seq, alertable, pg_visible_in_snapshot(xid, seen.snapshot) AS is_read
+        FROM listing_event CROSS JOIN seen WHERE recorded_at >= :since AND recorded_at < :until),
+    -- what the matching took, batch by batch
+    taken AS (
+        SELECT unnest(event_seqs) AS seq, done_at IS NOT NULL AS is_done FROM match_batch WHERE found_on >= :first_day),
+    -- what it found
+    found AS (SELECT DISTINCT unnest(event_seqs) AS seq FROM alert_match WHERE found_on >= :first_day)
+    SELECT
+        (SELECT count(*) FROM event) AS total,
+        (SELECT count(*) FROM event WHERE NOT alertable) AS not_alertable,
+        (SELECT count(*) FROM event JOIN taken USING (seq) JOIN found USING (seq) WHERE is_done) AS matched,
+        (SELECT count(*) FROM event JOIN taken USING (seq) WHERE is_done
+            AND NOT EXISTS (SELECT 1 FROM found WHERE found.seq = event.seq)) AS unmatched,
+        (SELECT count(*) FROM event JOIN taken USING (seq) WHERE NOT is_done) AS being_matched,
+        (SELECT count(*) FROM event WHERE alertable AND NOT is_read) AS unread
+    """
+)
+
+_LOST_EVENTS = text(
+    """
+    SELECT e.seq, e.listing_id, e.office_id, e.recorded_at, e.change_type
+    FROM listing_event e CROSS JOIN (SELECT snapshot FROM match_cursor WHERE name = 'alerts') AS seen
+    WHERE e.recorded_at >= :since AND e.recorded_at < :until AND e.alertable
+      AND pg_visible_in_snapshot(e.xid, seen.snapshot)
+      AND NOT EXISTS (SELECT 1 FROM match_batch b WHERE b.found_on >= :first_day AND b.event_seqs @> ARRAY[e.seq])
+    ORDER BY e.seq LIMIT :limit
+    """
+)
+
+_UNALERTABLE = text(
+    """
+    SELECT not_alertable_reason AS reason, count(*) AS n FROM listing_event
+    WHERE recorded_at >= :since AND recorded_at < :until AND NOT alertable GROUP BY 1 ORDER BY 2 DESC, 1
+    """
+)
+
+# The matches of the batches that were done in the window, pair by pair: (subscription, event).
+_MATCHES = """
+    batch AS (SELECT id, found_on, pairs, matched_events FROM match_batch WHERE done_at >= :since AND done_at < :until),
+    match AS (
+        SELECT m.alert_subscription_id, m.event_seqs, m.digest_id, m.batch_id
+        FROM alert_match m JOIN batch ON m.found_on = batch.found_on AND m.batch_id = batch.id),
+    item AS (
+        SELECT i.outcome, i.drop_reason, i.digest_id, i.alert_subscription_id, i.event_seq
+        FROM match JOIN digest_item i ON i.digest_id = match.digest_id
+            AND i.alert_subscription_id = match.alert_subscription_id AND i.event_seq = ANY (match.event_seqs))
+"""
+
+_PAIRS = text(
+    f"""
+    WITH {_MATCHES}
+    SELECT
+        -- what the matching said it found, when it found it
+        (SELECT coalesce(sum(pairs), 0) FROM batch)::bigint AS total,
+        (SELECT count(*) FROM item WHERE outcome <> 'dropped'
+            AND EXISTS (SELECT 1 FROM outbound_message o WHERE o.digest_id = item.digest_id)) AS in_message,
+        (SELECT count(*) FROM item WHERE outcome = 'dropped') AS dropped,
+        (SELECT coalesce(sum(cardinality(event_seqs)), 0) FROM match WHERE digest_id IS NULL)::bigint AS waiting
+    """
+)
+
+_DROPPED = text(
+    f"WITH {_MATCHES} SELECT drop_reason AS reason, count(*) AS n FROM item WHERE outcome = 'dropped'"
+    " GROUP BY 1 ORDER BY 2 DESC, 1"
+)
+
+_LOST_PAIRS = text(
+    f"""
+    WITH {_MATCHES},
+    pair AS (SELECT digest_id, alert_subscription_id, batch_id, unnest(event_seqs) AS event_seq FROM match)
+    SELECT pair.alert_subscription_id, pair.event_seq, pair.digest_id, pair.batch_id,
+        CASE WHEN i.digest_id IS NULL THEN 'its digest does not say what became of it'
+             ELSE 'its digest has no message' END AS why
+    FROM pair LEFT JOIN digest_item i ON i.digest_id = pair.digest_id
+        AND i.alert_subscription_id = pair.alert_subscription_id AND i.event_seq = pair.event_seq
+    WHERE pair.digest_id IS NOT NULL AND (i.digest_id IS NULL OR (i.outcome <> 'dropped'
+        AND NOT EXISTS (SELECT 1 FROM outbound_message o WHERE o.digest_id = pair.digest_id)))
+    UNION ALL
+    -- matches that the batch counted and that are not there
+    SELECT NULL, NULL, NULL, batch.id, 'the batch counted ' || batch.pairs || ' matches, ' || coalesce(there.pairs, 0)
+        || ' are there'
+    FROM batch LEFT JOIN (SELECT batch_id, sum(cardinality(event_seqs)) AS pairs FROM match GROUP BY 1) AS there
+        ON there.batch_id = batch.id
+    WHERE batch.pairs <> coalesce(there.pairs, 0)
+    LIMIT :limit
+    """
+)
+
+# What each end of a message is proven by: a word in its own log of events.
+_PROVEN = """
+    CASE m.state
+        WHEN 'sent' THEN EXISTS (SELECT 1 FROM message_event e WHERE e.outbound_message_id = m.id
+            AND e.source = 'smtp' AND e.event_type = 'sent')
+        WHEN 'failed' THEN EXISTS (SELECT 1 FROM message_event e WHERE e.outbound_message_id = m.id
+            AND e.source = 'smtp' AND e.event_type = 'failed')
+        WHEN 'unknown' THEN EXISTS (SELECT 1 FROM message_event e WHERE e.outbound_message_id = m.id
+            AND e.source = 'smtp' AND e.event_type = 'unknown')
+        WHEN 'sending' THEN m.lease_until >= :silent
+        WHEN 'queued' THEN m.expires_at >= :silent OR m.not_before > :now
+        ELSE EXISTS (SELECT 1 FROM message_event e WHERE e.outbound_message_id = m.id AND e.event_type = 'rejected')
+    END
+"""
+
+_MESSAGES = text(
+    f"""
+    SELECT m.state, m.state = 'queued' AND m.not_before > :now AS is_later, {_PROVEN} AS is_proven, count(*) AS n
+    FROM outbound_message m WHERE m.created_at >= :since AND m.created_at < :until GROUP BY 1, 2, 3
+    """
+)
+
+_LOST_MESSAGES = text(
+    f"""
+    SELECT m.id, m.office_id, m.state, m.created_at,
+        CASE m.state WHEN 'sending' THEN 'its sender fell silent' WHEN 'queued' THEN 'it should have been sent or expired'
+             ELSE 'its log does not say so' END AS why
+    FROM outbound_message m
+    WHERE m.created_at >= :since AND m.created_at < :until AND NOT {_PROVEN} ORDER BY m.id LIMIT :limit
+    """
+)
+
+SILENT = timedelta(minutes=5)
+"""A message that is neither sent nor expired nor held this long after it should be is counted as lost."""
+
+
+class Window(NamedTuple):
+    since: datetime
+    until: datetime
+
+    @property
+    def binds(self) -> dict[str, Any]:
+        """`first_day`: batches and matches are filed under the UTC day of their finding, never before the event's."""
+        return {
+            "since": self.since,
+            "until": self.until,
+            "first_day": (self.since - timedelta(days=1)).date(),
+            "now": self.until,
+            "silent": self.until - SILENT,
+        }
+
+
+def events_in(window: Window) -> AnyRow:
+    return db.session.execute(_EVENTS, window.binds).one()
+
+
+def pairs_in(window: Window) -> AnyRow:
+    return db.session.execute(_PAIRS, window.binds).one()
+
+
+def messages_in(window: Window) -> list[AnyRow]:
+    return list(db.session.execute(_MESSAGES, window.binds))
+
+
+def lost_events(window: Window, limit: int = 50) -> list[AnyRow]:
+    """Events that the watermark has passed and no batch took."""
+    return list(db.session.execute(_LOST_EVENTS, window.binds | {"limit": limit}))
+
+
+def lost_pairs(window: Window, limit: int = 50) -> list[AnyRow]:
+    """Matches of which nothing says what became of them."""
+    return list(db.session.execute(_LOST_PAIRS, window.binds | {"limit": limit}))
+
+
+def lost_messages(window: Window, limit: int = 50) -> list[AnyRow]:
+    """Messages whose state their own log does not bear out, or that are stuck."""
+    return list(db.session.execute(_LOST_MESSAGES, window.binds | {"limit": limit}))
+
+
+def drop_reasons(window: Window) -> list[AnyRow]:
+    return list(db.session.execute(_DROPPED, window.binds))
+
+
+def unalertable_reasons(window: Window) -> list[AnyRow]:
+    return list(db.session.execute(_UNALERTABLE, window.binds))
+
+
+def due_times(since: datetime, until: datetime) -> list[AnyRow]:
+    """For each line that is not paused: its clock, and how many of its due times have a run in which state."""
+    return list(
+        db.session.execute(
+            text(
+                """
+                SELECT s.name, s.cron, s.time_zone, s.due_from,
+                    count(r.id) FILTER (WHERE r.state = 'succeeded') AS ran,
+                    count(r.id) FILTER (WHERE r.state = 'failed') AS failed,
+                    count(r.id) FILTER (WHERE r.state = 'missed') AS missed,
+                    count(r.id) FILTER (WHERE r.state IN ('skipped', 'cancelled')) AS skipped,
+                    count(r.id) FILTER (WHERE r.state IN ('pending', 'running')) AS going
+                FROM job_schedule s LEFT JOIN job_run r
+                    ON r.schedule_name = s.name AND r.due_at > greatest(:since, s.due_from) AND r.due_at <= :until
+                WHERE s.enabled GROUP BY s.name ORDER BY s.name
+                """
+            ),
+            {"since": since, "until": until},
+        )
+    )
+
+
+def due_times_kept(name: str, since: datetime, until: datetime) -> set[datetime]:
+    """The due times of one line that have a run, whatever became of it."""
+    rows = db.session.execute(
+        select(JobRun.due_at).where(JobRun.schedule_name == name, JobRun.due_at > since, JobRun.due_at <= until)
+    )
+    return {moment for (moment,) in rows if moment is not None}
+
+
+# --- Vital signs: one statement, cheap enough for the lamp of every page ---
+
+_VITALS = text(
+    """
+    SELECT
+        (SELECT coalesce(json_agg(line), '[]') FROM (
+            SELECT s.name, s.kind, s.cron, s.time_zone, s.grace_seconds, s.enabled, s.paused_reason, s.due_from,
+                s.next_due_at,
+                (SELECT max(r.due_at) FROM job_run r WHERE r.schedule_name = s.name AND r.state = 'succeeded'
+                    AND r.due_at > :month_ago) AS last_good_due,
+                (SELECT max(r.finished_at) FROM job_run r WHERE r.kind = s.kind AND r.state = 'succeeded') AS last_success
+            FROM job_schedule s ORDER BY s.name) AS line) AS lines,
+        (SELECT coalesce(json_agg(kind), '[]') FROM (
+            SELECT k.kind, good.finished_at AS succeeded_at, bad.finished_at AS failed_at, bad.id AS failed_run,
+                bad.error_class
+            FROM unnest(CAST(:kinds AS text[])) AS k (kind)
+            LEFT JOIN LATERAL (SELECT finished_at FROM job_run WHERE kind = k.kind AND state = 'succeeded'
+                ORDER BY finished_at DESC LIMIT 1) AS good ON true
+            LEFT JOIN LATERAL (SELECT id, finished_at, error_class FROM job_run WHERE kind = k.kind AND state = 'failed'
+                ORDER BY finished_at DESC LIMIT 1) AS bad ON true) AS kind) AS kinds,
+        (SELECT coalesce(json_agg(process), '[]') FROM (
+            SELECT role, queue, max(seen_at) AS seen_at, count(*) FILTER (WHERE seen_at >= :alive) AS alive
+            FROM process_heartbeat GROUP BY role, queue) AS process) AS processes,
+        (SELECT min(not_before) FROM outbound_message WHERE state = 'queued' AND not_before <= :now) AS oldest_message,
+        (SELECT count(*) FROM outbound_message WHERE state = 'unknown' AND created_at >= :week_ago) AS unknown,
+        (SELECT row_to_json(sweep) FROM (
+            SELECT counts, finished_at FROM job_run WHERE kind = 'sweep' AND state = 'succeeded'
+            ORDER BY finished_at DESC LIMIT 1) AS sweep) AS last_sweep
+    """
+)
+
+
+def vitals(now: datetime, kinds: Iterable[str], alive_since: datetime) -> AnyRow:
+    """Everything that a verdict needs, in one round trip; the unaccounted-for rows as the last sweep counted them."""
+    return db.session.execute(
+        _VITALS,
+        {
+            "now": now,
+            "kinds": list(kinds),
+            "alive": alive_since,
+            "week_ago": now - timedelta(days=7),
+            "month_ago": now - timedelta(days=31),
+        },
+    ).one()
+
+
+# --- The stages ---
+
+_STAGES = text(
+    """
+    WITH seen AS (SELECT snapshot FROM match_cursor WHERE name = 'alerts'),
+    unread AS (
+        SELECT count(*) AS n, min(e.recorded_at) AS oldest FROM (
+            SELECT recorded_at FROM listing_event CROSS JOIN seen
+            WHERE alertable AND xid >= pg_snapshot_xmin(seen.snapshot)
+              AND NOT pg_visible_in_snapshot(xid, seen.snapshot) LIMIT 10000) AS e),
+    open_batch AS (
+        SELECT coalesce(sum(cardinality(event_seqs)), 0) AS n, min(taken_at) AS oldest FROM match_batch
+        WHERE done_at IS NULL),
+    -- matches whose buyer is to be told by now
+    waiting AS (
+        SELECT coalesce(sum(cardinality(m.event_seqs)), 0) AS n, min(b.done_at) AS oldest
+        FROM alert_match m JOIN alert_subscription s ON s.id = m.alert_subscription_id
+            JOIN match_batch b ON b.id = m.batch_id
+        WHERE m.digest_id IS NULL AND (s.schedule_type = 'ASAP' OR s.next_send_timestamp <= :now)),
+    due AS (
+        SELECT count(*) AS n, min(not_before) AS oldest FROM outbound_message
+        WHERE state = 'queued' AND not_before <= :now),
+    upload AS (
+        SELECT count(*) AS n, min(created_at) AS oldest FROM import_batch WHERE state IN ('queued', 'running'))
+    SELECT
+        (SELECT count(*) FROM listing_event WHERE recorded_at >= :since AND recorded_at <= :now) AS events,
+        (SELECT max(seq) FROM listing_event) AS last_seq,
+        (SELECT recorded_at FROM listing_event ORDER BY recorded_at DESC LIMIT 1) AS last_event,
+        (SELECT coalesce(sum(pairs), 0) FROM match_batch WHERE done_at >= :since AND done_at <= :now) AS pairs,
+        (SELECT coalesce(sum(pairs), 0) FROM match_batch WHERE done_at >= :week_ago AND done_at <= :now) AS pairs_week,
+        (SELECT count(*) FROM digest WHERE created_at >= :since AND created_at <= :now AND state = 'built') AS digests,
+        (SELECT count(*) FROM digest WHERE created_at >= :since AND created_at <= :now AND state = 'empty') AS empty,
+        (SELECT count(*) FROM message_event WHERE recorded_at >= :since AND source = 'smtp' AND event_type = 'sent'
+            AND occurred_at <= :now) AS sent,
+        (SELECT count(*) FROM message_event WHERE recorded_at >= CAST(:now AS timestamptz) - interval '10 minutes'
+            AND source = 'smtp' AND event_type = 'sent') AS sent_lately,
+        (SELECT coalesce(sum(rows_read), 0) FROM import_batch WHERE finished_at >= :since) AS imported,
+        (SELECT count(*) FROM import_batch WHERE finished_at >= :week_ago) AS imports_week,
+        unread.n AS unread, unread.oldest AS unread_oldest,
+        open_batch.n AS open_events, open_batch.oldest AS open_oldest,
+        waiting.n AS waiting, waiting.oldest AS waiting_oldest,
+        due.n AS due, due.oldest AS due_oldest,
+        upload.n AS uploads, upload.oldest AS uploads_oldest,
+        (SELECT json_object_agg(kind, failures) FROM (
+            SELECT kind, count(*) AS failures FROM job_run
+            WHERE state = 'failed' AND finished_at >= CAST(:now AS timestamptz) - interval '24 hours' GROUP BY kind) AS f
+        ) AS failures,
+        -- how long the newest mail took from the change to the relay
+        (SELECT row_to_json(journey) FROM (
+            SELECT o.sent_at, max(e.recorded_at) AS recorded_at FROM outbound_message o
+            JOIN digest_item i ON i.digest_id = o.digest_id AND i.outcome = 'shown'
+            JOIN listing_event e ON e.seq = i.event_seq
+            WHERE o.id = (SELECT id FROM outbound_message WHERE state = 'sent' AND created_at >= :week_ago
+                ORDER BY created_at DESC, id DESC LIMIT 1)
+            GROUP BY o.sent_at) AS journey) AS journey
+    FROM unread, open_batch, waiting, due, upload
+    """
+)
+
+_HOURS = text(
+    """
+    WITH hour AS (SELECT generate_series(0, 11) AS n),
+    counted AS (
+        SELECT 'events' AS stage, recorded_at AS at, 1 AS n FROM listing_event
+            WHERE recorded_at > :since AND recorded_at <= :now
+        UNION ALL SELECT 'alerts', done_at, pairs FROM match_batch WHERE done_at > :since AND done_at <= :now
+        UNION ALL SELECT 'digests', created_at, 1 FROM digest
+            WHERE created_at > :since AND created_at <= :now AND state = 'built'
+        UNION ALL SELECT 'messages', recorded_at, 1 FROM message_event
+            WHERE recorded_at > :since AND recorded_at <= :now AND source = 'smtp' AND event_type = 'sent'
+        UNION ALL SELECT 'imports', finished_at, rows_read FROM import_batch
+            WHERE finished_at > :since AND finished_at <= :now)
+    SELECT stage, 11 - floor(extract(epoch FROM CAST(:now AS timestamptz) - at) / 3600)::int AS hour, sum(n)::bigint AS n
+    FROM counted GROUP BY 1, 2
+    """
+)
+
+
+def stage_counts(since: datetime, now: datetime) -> AnyRow:
+    return db.session.execute(_STAGES, {"since": since, "now": now, "week_ago": now - timedelta(days=7)}).one()
+
+
+def hourly(now: datetime) -> dict[str, list[int]]:
+    """The last twelve hours of each stage, oldest first."""
+    found: dict[str, list[int]] = {}
+    for row in db.session.execute(_HOURS, {"since": now - timedelta(hours=12), "now": now}):
+        found.setdefault(row.stage, [0] * 12)[min(max(row.hour, 0), 11)] += int(row.n)
+    return found
+
+
+# --- Runs, schedules, processes ---
+
+
 def runs_after(run_id: int) -> list[JobRun]:
     """The runs that this one started by succeeding, oldest first."""
     return list(db.session.execute(select(JobRun).where(JobRun.after_run_id == run_id).order_by(JobRun.id)).scalars())
+
+
+def runs(*, kind: str = "", state: str = "", schedule: str = "", before: int | None = None) -> Select[JobRun]:
+    """Newest first, without tracebacks; `before` a run's id continues a list."""
+    found = (
+        select(JobRun)
+        .options(
+            load_only(
+                JobRun.id,
+                JobRun.kind,
+                JobRun.state,
+                JobRun.trigger,
+                JobRun.schedule_name,
+                JobRun.due_at,
+                JobRun.created_at,
+                JobRun.started_at,
+                JobRun.finished_at,
+                JobRun.attempt,
+                JobRun.max_attempts,
+                JobRun.counts,
+                JobRun.progress,
+                JobRun.error_class,
+                JobRun.worker,
+            )
+        )
+        .order_by(JobRun.id.desc())
+    )
+    if kind:
+        found = found.where(JobRun.kind == kind)
+    if state:
+        found = found.where(JobRun.state == state)
+    if schedule:
+        found = found.where(JobRun.schedule_name == schedule)
+    if before is not None:
+        found = found.where(JobRun.id < before)
+    return found
+
+
+def recent_failures(now: datetime, limit: int = 5) -> list[JobRun]:
+    """Runs that ended as failed or missed in the last day, newest first; one row for each kind and error."""
+    newest = (
+        select(func.max(JobRun.id))
+        .where(
+            JobRun.state == RunState.FAILED.value,
+            JobRun.finished_at >= now - timedelta(hours=24),
+            JobRun.finished_at <= now,
+        )
+        .group_by(JobRun.kind, JobRun.error_class)
+    )
+    return list(
+        db.session.execute(
+            select(JobRun).where(JobRun.id.in_(newest)).order_by(JobRun.finished_at.desc()).limit(limit)
+        ).scalars()
+    )
+
+
+def attempts_of(run_id: int) -> list[JobAttempt]:
+    return list(
+        db.session.execute(select(JobAttempt).where(JobAttempt.run_id == run_id).order_by(JobAttempt.attempt)).scalars()
+    )
+
+
+def last_runs(now: datetime, each: int = 20) -> dict[str, list[AnyRow]]:
+    """For each schedule line its newest due times, oldest first: (due_at, state, took, counts, run id)."""
+    found: dict[str, list[AnyRow]] = {}
+    rows = db.session.execute(
+        text(
+            """
+            SELECT s.name, r.id, r.due_at, r.state, r.counts, r.started_at, r.finished_at, r.error_class
+            FROM job_schedule s CROSS JOIN LATERAL (
+                SELECT * FROM job_run WHERE schedule_name = s.name AND due_at <= :now
+                ORDER BY due_at DESC LIMIT :each) AS r
+            ORDER BY s.name, r.due_at
+            """
+        ),
+        {"now": now, "each": each},
+    )
+    for row in rows:
+        found.setdefault(row.name, []).append(row)
+    return found
+
+
+def schedules() -> list[JobSchedule]:
+    return list(db.session.execute(select(JobSchedule).order_by(JobSchedule.name)).scalars())
+
+
+def processes(seen_since: datetime) -> list[ProcessHeartbeat]:
+    """Processes that gave a sign since then, workers before schedulers."""
+    return list(
+        db.session.execute(
+            select(ProcessHeartbeat)
+            .where(ProcessHeartbeat.seen_at >= seen_since)
+            .order_by(ProcessHeartbeat.role.desc(), ProcessHeartbeat.queue, ProcessHeartbeat.started_at)
+        ).scalars()
+    )
+
+
+def digests_of_run(run_id: int) -> AnyRow:
+    """What a digests run made: digests, and the messages that came of them, sent and not."""
+    return db.session.execute(
+        text(
+            """
+            SELECT count(*) AS digests, count(o.id) AS messages, count(o.id) FILTER (WHERE o.state = 'sent') AS sent
+            FROM digest d LEFT JOIN outbound_message o ON o.digest_id = d.id WHERE d.job_run_id = :run_id
+              AND d.created_at >= (SELECT created_at FROM job_run WHERE id = :run_id)
+            """
+        ),
+        {"run_id": run_id},
+    ).one()
+
+
+# --- Sizes ---
+
+_SIZES = text(
+    """
+    SELECT coalesce(parent.relname, c.relname) AS name,
+        sum(pg_total_relation_size(c.oid))::bigint AS bytes, sum(greatest(c.reltuples, 0))::bigint AS rows
+    FROM pg_class c
+        LEFT JOIN pg_inherits i ON i.inhrelid = c.oid LEFT JOIN pg_class parent ON parent.oid = i.inhparent
+    WHERE c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace
+        AND coalesce(parent.relname, c.relname) = ANY (:names)
+    GROUP BY 1
+    """
+)
+
+
+def sizes(names: Iterable[str]) -> dict[str, AnyRow]:
+    """Bytes with indexes, and rows as PostgreSQL estimates them: no table is counted through for a page."""
+    return {row.name: row for row in db.session.execute(_SIZES, {"names": list(names)})}
+
+
+def database_bytes() -> int:
+    return int(db.session.execute(text("SELECT pg_database_size(current_database())")).scalar_one())
