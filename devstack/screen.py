@@ -30,12 +30,12 @@ class Screen:
     def line(self, name: str, text: str) -> None:
         """Shows a line of a program, cut to the width of the terminal."""
         if self._is_terminal:
-            room = shutil.get_terminal_size().columns - len(f"{name:<9} ") - 1
+            room = shutil.get_terminal_size().columns - len(f"{name:<15} ") - 1
             colour = self._colours.setdefault(name, _COLOURS[len(self._colours) % len(_COLOURS)])
             text = text if len(text) <= room else text[: room - 1] + "…"
-            self.say(f"\033[{colour}m{name:<9}\033[0m {text}")
+            self.say(f"\033[{colour}m{name:<15}\033[0m {text}")
         else:
-            self.say(f"{name:<9} {text}")
+            self.say(f"{name:<15} {text}")
 
     def follow(self, name: str, output: IO[bytes]) -> None:
         """Copies what a program writes to var/log/NAME.log and to the screen, in a thread."""
