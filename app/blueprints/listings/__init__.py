@@ -12,14 +12,18 @@ from flask_login import current_user
 from app.blueprints.listings import clashes, filters, prices, words
 from app.blueprints.listings.filters import SIZES, TABS, Asked
 from app.blueprints.listings.forms import SECTIONS, WIDE, Guarded, ListingForm, TermsForm
-from app.display import clock
+from app.display import clock, plural
 from app.domain.errors import Conflict, Invalid
 from app.domain.listings import queries, record
 from app.domain.listings.queries import COUNT_LIMIT, FOR_SALE, REACH, Told, View
 from app.domain.models import AreaKind, Listing
 from app.domain.models.lookups import Origin, PropertySubType, PropertyType, StandardStatus
+from app.domain.searches.wanted import queries as wanted
 from app.extensions import db
 from app.web import EDITORS, EVERYONE, access, go, may, page, wants_fragment
+
+WISHES = 25
+"""Searches shown of those that a home fits."""
 
 bp = Blueprint("listings", __name__, url_prefix="/listings")
 
@@ -184,7 +188,9 @@ def _then(event: Any) -> str:
     if not event.alertable:
         return words.silence(event.not_alertable_reason).capitalize() + "."
     due = queries.next_alerts_at()
-    return f"Buyers' searches are asked {f'at {clock(due)}' if due else 'at the next alerts run'}."
+    fits = wanted.wanted(queries.listing_of(current_user.office_id, event.listing_id))
+    count = "1,000+" if fits.searches >= wanted.MOST else plural(fits.searches, "search", "searches")
+    return f"It fits {count}; alerts go out {f'at {clock(due)}' if due else 'with the next run'}."
 
 
 def _form_page(
@@ -236,6 +242,8 @@ def _shown(
         if at
         else None
     )
+    fits = wanted.wanted(listing)
+    seqs = [row.ListingEvent.seq for row in events]
     if form is None:
         form = TermsForm(formdata=None, obj=listing)
         form.seq.data = events[0].ListingEvent.seq if events else 0
@@ -250,6 +258,12 @@ def _shown(
         price_history=prices.history(queries.prices_of(listing.id), told_by_event, offered_until),
         told=told,
         alerts=queries.alerts_of(current_user.office_id, listing.id),
+        fits=fits,
+        most=wanted.MOST - 1,
+        wishes=wanted.wishes(listing, fits.subscription_ids[:WISHES], seqs, now),
+        wish_state=words.wish_state,
+        wish_why=words.wish_why,
+        search_url=lambda search_id: _url("searches.show", search_id=search_id),
         form=form,
         overtaken=overtaken,
         walk=walk,
@@ -304,12 +318,12 @@ def _emptied(asked: Asked, now: datetime) -> dict[str, Any]:
     others = len(chips) - 1
     if ways:
         count, culprit = ways[0]
-        title = f"{culprit.words} left nothing"
+        title = f"“{culprit.words}” left nothing"
         text = f"{count_words(count)} {'listing fits' if count == 1 else 'listings fit'} " + (
             f"the other {others} filters." if others > 1 else "the other filter." if others else "without it."
         )
     elif chips:
-        title = "Nothing fits all of these" if others else f"{chips[0].words} left nothing"
+        title = "Nothing fits all of these" if others else f"“{chips[0].words}” left nothing"
         text = "No single filter is to blame: take away two, or begin again." if others else ""
     else:
         title, text = "Nothing here just now", f"No listing is in “{TABS[asked.filter.effective_view]}”."

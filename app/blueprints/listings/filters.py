@@ -52,7 +52,7 @@ class Chip:
 
     @property
     def words(self) -> str:
-        return f"{self.label} {self.value}"
+        return self.value if self.label == "Words" else f"{self.label} {self.value}"
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ class Asked:
         wanted = self.filter
         found: list[Chip] = []
         if wanted.q and with_words:
-            found.append(Chip("Words", f"“{wanted.q}”", ("q",)))
+            found.append(Chip("Words", wanted.q, ("q",)))
         if wanted.status:
             found.append(Chip("Status", some(wanted.status), ("status",)))
         if wanted.price_min is not None or wanted.price_max is not None:

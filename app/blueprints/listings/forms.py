@@ -123,6 +123,7 @@ class Choice(SelectField):
             coerce=lambda value: value or None,
             **options,
         )
+        self.type = "SelectField"  # drawn as one
 
     def process_data(self, value: Any) -> None:
         super().process_data(value)
@@ -148,6 +149,7 @@ class YesNo(SelectField):
             coerce=lambda value: value,
             **options,
         )
+        self.type = "SelectField"
 
     def process_data(self, value: Any) -> None:
         self.data = {True: "yes", False: "no"}.get(value, "")
@@ -344,6 +346,8 @@ class ListingForm(Guarded):
         if agent is not None and all(value != str(agent.id) for value, _ in choices):
             choices.append((str(agent.id), agent.member_full_name))
         self.list_agent_id.choices = choices
+        if self.list_agent_full_name.raw_data is None and self.list_agent_id.data is not None:
+            self.list_agent_full_name.data = ""  # the account says it
         for name in ("property_type", "property_sub_type"):
             if listing is not None:
                 self[name].keep(getattr(listing, name))

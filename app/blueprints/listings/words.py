@@ -9,11 +9,13 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from app.blueprints.listings.amounts import SQUARE_FEET_IN_AN_ACRE
-from app.display import DASH, day, exact_time, money, number, plural
+from app.display import DASH, clock, day, exact_time, money, number, plural
+from app.domain.digests.decide import IN_WORDS, DropReason
 from app.domain.listings.changes import Silence
 from app.domain.listings.fields import FIELDS, Kind
 from app.domain.listings.queries import FOR_SALE, NEW_FOR, Told
 from app.domain.models.lookups import ChangeType, Origin, StandardStatus
+from app.domain.searches.desk.words import schedule_words
 
 FRESH_CHANGE = timedelta(days=30)
 """A price change this old is history, not news."""
@@ -195,6 +197,28 @@ def facts(listing: Any) -> list[tuple[str, str]]:
         ("Address", None if listing.internet_address_display_yn else "Kept from buyers"),
     ]
     return [(name, str(value)) for name, value in known if value not in (None, "")]
+
+
+def wish_state(wish: Any) -> tuple[str, str, bool]:
+    """(word, tone, hollow): what this buyer has heard, or will hear, of the home."""
+    if wish.is_suppressed:
+        return "Must not be mailed", "idle", False
+    if wish.is_waiting:
+        due = wish.next_send_timestamp
+        return (f"Waits for {clock(due)}" if due else "Waits for the next run"), "info", False
+    if wish.outcome in ("shown", "merged"):
+        return f"Told {day(wish.decided_at)}", "good", False
+    if wish.outcome:
+        reason = (wish.drop_reason or "").replace("_", " ")
+        return f"Dropped: {reason}" if reason else "Dropped", "idle", True
+    return "Nothing new to tell", "idle", True
+
+
+def wish_why(wish: Any) -> str:
+    """The sentence behind it: why a match was dropped, else when the search's mails go."""
+    if wish.outcome == "dropped" and wish.drop_reason in set(DropReason) and not wish.is_waiting:
+        return IN_WORDS[DropReason(wish.drop_reason)]
+    return f"Mails: {schedule_words(wish.schedule_type, wish.daily_schedule, wish.send_time).lower()}"
 
 
 OUTCOMES = {
