@@ -28,6 +28,7 @@ BLUEPRINTS: tuple[str, ...] = (
     "contacts",
     "searches",
     "listings",
+    "public",
 )
 """Folders below app/blueprints; each has `bp`."""
 

@@ -19,7 +19,7 @@ from app.domain.digests import queries, words
 from app.domain.digests.build import outcome_columns
 from app.domain.digests.decide import Decision, DropReason, decide
 from app.domain.digests.look import matches_of, told_of
-from app.domain.digests.words import MOST_IN_MAIL, Alert, Line, Search
+from app.domain.digests.words import MOST_IN_MAIL, Alert, Line, News, Search
 from app.domain.messages.keys import Purpose, sign
 from app.domain.messages.mime import Letter, Mailbox, one_line
 from app.domain.messages.queue import Gone, Queued
@@ -118,16 +118,15 @@ def _write(message: Queued, items: Sequence[Decision], homes: Homes, now: dateti
     page_url = f"{config.public_url.rstrip('/')}/d/{head.token}"
     searches = _searches_by_home(items, homes)
     shown = sorted((item for item in items if item.position is not None), key=lambda item: item.position or 0)
-    lines = [
-        words.line_of(
-            item,
-            homes[item.match.alert_subscription_id, item.match.event_seq],
-            searches[item.match.listing_id],
-            f"{page_url}/{item.match.listing_id}",
-            zone,
+    lines = []
+    for item in shown[:MOST_IN_MAIL]:
+        home, listing_id = homes[item.match.alert_subscription_id, item.match.event_seq], item.match.listing_id
+        news = News.of(item, home.listing_sent_timestamp)
+        lines.append(
+            words.line_of(
+                news, home, listing_id, searches=searches[listing_id], url=f"{page_url}/{listing_id}", zone=zone
+            )
         )
-        for item in shown[:MOST_IN_MAIL]
-    ]
     speaks_for = {search.alert_subscription_id: search for found in searches.values() for search in found}
     names = [speaks_for[number] for number in sorted(speaks_for)]
     token = f"{names[0].token}.{sign(config.secret_key, Purpose.ONE_CLICK, message.id)}"

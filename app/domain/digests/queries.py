@@ -11,9 +11,9 @@ from decimal import Decimal
 from typing import Any
 
 import orjson
-from sqlalchemy import Row, text
+from sqlalchemy import Row, Select, select, text
 
-from app.domain.models import Stream
+from app.domain.models import DigestItem, ItemOutcome, Listing, Stream, Suppression, SuppressionReason
 from app.extensions import db
 
 AnyRow = Row[*tuple[Any, ...]]
@@ -219,6 +219,110 @@ WHERE d.id = :digest_id
 def letterhead(digest_id: int) -> AnyRow:
     """Who a digest is for, from which office, and the agent who answers."""
     return db.session.execute(LETTERHEAD, {"digest_id": digest_id}).one()
+
+
+_ADDRESSEE = """
+SELECT m.id AS outbound_message_id, c.office_id, o.office_name, c.id AS contact_id, c.email,
+       coalesce(m.recipient, c.email) AS recipient, m.digest_id
+"""
+
+ADDRESSEE_OF_MESSAGE = text(f"""
+{_ADDRESSEE}
+FROM outbound_message m
+JOIN contact c ON c.id = m.contact_id
+JOIN office o ON o.id = c.office_id
+WHERE m.id = :number
+""")
+
+ADDRESSEE_OF_SUBSCRIPTION = text(f"""
+{_ADDRESSEE}
+FROM alert_subscription s
+JOIN contact c ON c.id = s.contact_id
+JOIN office o ON o.id = c.office_id
+LEFT JOIN outbound_message m ON false
+WHERE s.token = :token
+""")
+
+WATCHES = text("""
+SELECT s.id, s.active_yn, s.reason_active_or_disabled, ss.saved_search_name, ss.search_query_human_readable,
+       CASE WHEN CAST(:digest_id AS bigint) IS NULL THEN s.token = :token
+            ELSE EXISTS (SELECT FROM digest_item i
+                         WHERE i.digest_id = :digest_id AND i.alert_subscription_id = s.id
+                           AND (i.outcome <> 'dropped' OR i.drop_reason IN
+                                ('suppressed', 'unsubscribed', 'message_failed', 'message_expired')))
+       END AS is_of_this_mail
+FROM alert_subscription s
+JOIN saved_search ss ON ss.id = s.saved_search_id
+WHERE s.contact_id = :contact_id
+ORDER BY s.id
+""")
+
+
+def addressee(message_number: int | None, subscription_token: str) -> AnyRow | None:
+    """Whose a link is: by its message, else by its subscription; None when neither exists."""
+    found = None
+    if message_number is not None:
+        found = db.session.execute(ADDRESSEE_OF_MESSAGE, {"number": message_number}).first()
+    return found or db.session.execute(ADDRESSEE_OF_SUBSCRIPTION, {"token": subscription_token}).first()
+
+
+def watches(contact_id: int, digest_id: int | None, subscription_token: str) -> Sequence[AnyRow]:
+    """A person's subscriptions, and which of them a link speaks for."""
+    values = {"contact_id": contact_id, "digest_id": digest_id, "token": subscription_token}
+    return db.session.execute(WATCHES, values).all()
+
+
+def blocks(office_id: int, recipient: str, now: datetime) -> Sequence[Suppression]:
+    """What keeps alerts from an address now."""
+    return [
+        one
+        for one in db.session.scalars(_in_force(office_id, recipient))
+        if (one.expires_at is None or one.expires_at > now) and one.stream in (None, Stream.ALERTS)
+    ]
+
+
+def unsubscribes(office_id: int, recipient: str) -> Sequence[Suppression]:
+    """What the person stopped themselves and nobody has lifted."""
+    statement = _in_force(office_id, recipient).where(Suppression.reason == SuppressionReason.UNSUBSCRIBED)
+    return db.session.scalars(statement).all()
+
+
+def _in_force(office_id: int, recipient: str) -> Select[Suppression]:
+    return (
+        select(Suppression)
+        .where(Suppression.office_id == office_id, Suppression.recipient == recipient, Suppression.lifted_at.is_(None))
+        .order_by(Suppression.id)
+    )
+
+
+PAGE = text("""
+SELECT d.id, d.office_id, d.created_at, o.office_name, o.office_phone, o.time_zone,
+       agent.member_full_name, agent.member_mobile_phone, m.sent_at
+FROM digest d
+JOIN office o ON o.id = d.office_id
+JOIN contact c ON c.id = d.contact_id
+LEFT JOIN member agent ON agent.id = c.owner_member_id AND agent.member_status = 'Active'
+LEFT JOIN outbound_message m ON m.digest_id = d.id
+WHERE d.token = :token
+""")
+
+
+def digest_page(token: str) -> AnyRow | None:
+    """The digest a page belongs to, with the office and the agent to ask; None for a token we never made."""
+    return db.session.execute(PAGE, {"token": token}).first()
+
+
+def homes_of_page(digest_id: int, listing_id: int | None = None) -> Sequence[tuple[DigestItem, Listing]]:
+    """The lines of a digest in their order, each with its home as it is now; or just the one home."""
+    statement = (
+        select(DigestItem, Listing)
+        .join(Listing, Listing.id == DigestItem.listing_id)
+        .where(DigestItem.digest_id == digest_id, DigestItem.outcome == ItemOutcome.SHOWN)
+        .order_by(DigestItem.position)
+    )
+    if listing_id is not None:
+        statement = statement.where(DigestItem.listing_id == listing_id)
+    return [(item, home) for item, home in db.session.execute(statement)]
 
 
 INSERT_DIGESTS = text("""

@@ -62,6 +62,21 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
+class News:
+    """What is said of a home: the kind, the price before and now, and when the buyer saw it at the former."""
+
+    kind: AlertKind
+    price_before: Decimal | None
+    price_shown: Decimal | None
+    saw_before_at: datetime | None = None
+
+    @classmethod
+    def of(cls, item: Decision, saw_at: datetime | None) -> News:
+        saw_it = item.price_before is not None and item.match.last_price_shown == item.price_before
+        return cls(item.kind, item.price_before, item.price_shown, saw_at if saw_it else None)
+
+
+@dataclass(frozen=True, slots=True)
 class Alert:
     """All that the templates of an alert mail may use."""
 
@@ -86,22 +101,23 @@ class Alert:
     as_of: str
 
 
-def line_of(item: Decision, home: Any, searches: Sequence[Search], url: str, zone: ZoneInfo) -> Line:
-    """`home` is a row of queries.facts_of_…; `searches` are those of the person that it matched, in a fixed order."""
+def line_of(news: News, home: Any, listing_id: int, *, searches: Sequence[Search], url: str, zone: ZoneInfo) -> Line:
+    """`home` has the listing's columns; `searches` are those of the person that it matched, in a fixed order (none on
+    a page that others may see)."""
     street = street_of(home)
-    before, now = item.price_before, item.price_shown
+    before, now = news.price_before, news.price_shown
     return Line(
-        listing_id=item.match.listing_id,
-        kind=item.kind,
-        tone=TONES[item.kind],
-        badge=_badge(item),
+        listing_id=listing_id,
+        kind=news.kind,
+        tone=TONES[news.kind],
+        badge=_badge(news),
         plate=plate_of(street),
         headline=street or what_it_is(home),
-        place=place_of(home) if street else "",
-        price=money(now) if now is not None else "Price on request",
+        place=place_of(home),
+        price=price_of(now),
         was=money(before) if before is not None and before != now else "",
-        facts=facts_of(home) if street else _with(facts_of(home), place_of(home)),
-        why=_why(item, home, searches, zone),
+        facts=facts_of(home),
+        why=_why(news, searches, zone) if searches else "",
         by=listed_by(home),
         url=url,
     )
@@ -160,19 +176,19 @@ def listed_by(home: Any) -> str:
     return "Listed by " + ", ".join(part for part in (firm, one_line(home.list_office_phone)) if part)
 
 
-def _badge(item: Decision) -> str:
-    if item.kind is AlertKind.PRICE_DROP and item.price_before is not None and item.price_shown is not None:
-        return f"{item.kind}, {money(item.price_before - item.price_shown)}"
-    return item.kind.value
+def _badge(news: News) -> str:
+    if news.kind is AlertKind.PRICE_DROP and news.price_before is not None and news.price_shown is not None:
+        return f"{news.kind}, {money(news.price_before - news.price_shown)}"
+    return news.kind.value
 
 
-def _why(item: Decision, home: Any, searches: Sequence[Search], zone: ZoneInfo) -> str:
+def _why(news: News, searches: Sequence[Search], zone: ZoneInfo) -> str:
     names = [f"“{_clip(one_line(search.name), LONGEST_NAME)}”" for search in searches]
-    many = "" if len(names) == 1 else f"{_count(len(names)).lower()} of your searches: "
+    many = "" if len(names) == 1 else f"{count_words(len(names)).lower()} of your searches: "
     words = f"Matches {many}{_named(names)}."
-    if item.price_before is not None and item.match.last_price_shown == item.price_before != item.price_shown:
-        seen = home.listing_sent_timestamp.astimezone(zone)
-        words += f" You saw it at {money(item.price_before)} on {seen:%B} {seen.day}."
+    if news.saw_before_at is not None and news.price_before != news.price_shown:
+        seen = news.saw_before_at.astimezone(zone)
+        words += f" You saw it at {money(news.price_before)} on {seen:%B} {seen.day}."
     return words
 
 
@@ -207,11 +223,13 @@ def title_of(lines: Sequence[Line], total: int, first_name: str) -> str:
     if len(kinds) == 1 and total == len(lines):
         kind = lines[0].kind
         if kind is AlertKind.NEW:
-            return f"{_count(total)} new {'home' if total == 1 else 'homes'}{name}"
+            return f"{count_words(total)} new {'home' if total == 1 else 'homes'}{name}"
         if kind is AlertKind.BACK_ON_MARKET:
-            return f"{_count(total)} back on the market{name}"
-        return (f"{_count(total)} price came down" if total == 1 else f"{_count(total)} prices came down") + name
-    return f"{_count(total)} homes for you{name}"
+            return f"{count_words(total)} back on the market{name}"
+        return (
+            f"{count_words(total)} price came down" if total == 1 else f"{count_words(total)} prices came down"
+        ) + name
+    return f"{count_words(total)} homes for you{name}"
 
 
 def intro_of(lines: Sequence[Line], searches: Sequence[Search], total: int) -> str:
@@ -219,11 +237,11 @@ def intro_of(lines: Sequence[Line], searches: Sequence[Search], total: int) -> s
     counts = Counter(line.kind for line in lines)
     parts = []
     if back := counts[AlertKind.BACK_ON_MARKET]:
-        parts.append(f"{_count(back).lower()} back on the market")
+        parts.append(f"{count_words(back).lower()} back on the market")
     if new := counts[AlertKind.NEW]:
-        parts.append(f"{_count(new).lower()} new")
+        parts.append(f"{count_words(new).lower()} new")
     if drops := counts[AlertKind.PRICE_DROP]:
-        parts.append(f"{_count(drops).lower()} {'price drop' if drops == 1 else 'price drops'}")
+        parts.append(f"{count_words(drops).lower()} {'price drop' if drops == 1 else 'price drops'}")
     names = _named([f"“{_clip(one_line(search.name), LONGEST_NAME)}”" for search in searches])
     if len(parts) == 1:
         return f"For {names}."
@@ -285,12 +303,8 @@ def price_of(value: Decimal | None) -> str:
     return money(value) if value is not None else "Price on request"
 
 
-def _count(count: int) -> str:
+def count_words(count: int) -> str:
     return NUMBERS[count] if count < len(NUMBERS) else f"{count:,}"
-
-
-def _with(*parts: str) -> str:
-    return " · ".join(part for part in parts if part)
 
 
 def _clip(words: str, longest: int) -> str:

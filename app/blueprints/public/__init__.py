@@ -1,0 +1,81 @@
+"""The doors for buyers, who have no account: stop mail or let it come again, and see the homes a mail was about.
+
+A link's token is the only key, so these pages set no cookie, are in no index, and send their address to nobody.
+Reading changes nothing: mail scanners open every link.
+"""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, make_response, render_template, request
+
+from app.domain.digests import optout, pages
+from app.domain.digests.optout import Reach
+from app.domain.errors import NotFound
+from app.extensions import csrf, db
+from app.web import public
+
+bp = Blueprint("public", __name__)
+
+
+@bp.get("/u/<token>")
+@public("the token in a mail's unsubscribe link is the key")
+def unsubscribe(token: str) -> Response:
+    """What this link can stop, with buttons. Changes nothing."""
+    return _page("public/unsubscribe.html", token=token, standing=optout.standing(token), said="")
+
+
+@bp.post("/u/<token>")
+@csrf.exempt  # a mail program posts here for the person, without a page or a cookie (RFC 8058); the token is the secret
+@public("the token in a mail's unsubscribe link is the key")
+def stop_or_resume(token: str) -> Response:
+    """One-Click when a mail program posts: stops the searches of the mail and says so in a line. The page's own
+    buttons name a reach, or ask for it again."""
+    reach, again = request.form.get("reach", ""), request.form.get("again", "")
+    if reach not in set(Reach) and again not in set(Reach):
+        optout.stop_mail(token, Reach.SEARCHES, evidence="one-click")
+        db.session.commit()
+        return _plain("You will get no more mail for this search.")
+    if again in set(Reach):
+        standing, said = optout.let_mail_come(token, Reach(again)), f"again-{again}"
+    else:
+        standing, said = optout.stop_mail(token, Reach(reach), evidence="button on the page"), reach
+    db.session.commit()
+    return _page("public/unsubscribe.html", token=token, standing=standing, said=said)
+
+
+@bp.get("/d/<token>")
+@public("the token in a mail's link is the key; the page shows what the mail showed")
+def digest(token: str) -> Response:
+    """Exactly the homes of one mail, also those that had no room in it (PA-11)."""
+    return _page("public/digest.html", page=pages.page_of(token))
+
+
+@bp.get("/d/<token>/<int:listing_id>")
+@public("the token in a mail's link is the key; only homes of that mail open")
+def listing(token: str, listing_id: int) -> Response:
+    """One home of that mail, as it is now."""
+    shown = pages.home_of(token, listing_id)
+    return _page("public/listing.html", shown=shown, page=shown.page)
+
+
+@bp.errorhandler(NotFound)
+def refuse(error: NotFound) -> Response:
+    db.session.rollback()
+    if request.method == "POST":
+        return _plain("This link is not one of ours. Nothing was changed.", 404)
+    return _page("public/unknown.html", status=404, sentence=error.sentence)
+
+
+@bp.after_request
+def keep_private(response: Response) -> Response:
+    response.headers["X-Robots-Tag"] = "noindex, nofollow, noarchive"
+    response.headers["Referrer-Policy"] = "no-referrer"
+    return response
+
+
+def _page(template: str, *, status: int = 200, **context: object) -> Response:
+    return make_response(render_template(template, **context), status)
+
+
+def _plain(sentence: str, status: int = 200) -> Response:
+    return Response(sentence + "\n", status, mimetype="text/plain")

@@ -1,0 +1,200 @@
+"""A buyer stops mail, or lets it come again, by the link in a mail: no account, no password (PA-24, RFC 8058).
+
+The link names a message, and speaks for the searches that message spoke for; see docs/decisions/0010. Should the
+message be gone one day, its other half, the token of a subscription, still stops that subscription.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+
+import structlog
+
+from app.domain.digests import queries
+from app.domain.errors import DomainError, NotFound
+from app.domain.messages.events import record_event
+from app.domain.messages.keys import Purpose, read
+from app.domain.messages.suppression import lift, suppress
+from app.domain.models import EventType, Suppression, SuppressionReason, SuppressionScope
+from app.domain.models.lookups import ReasonActiveOrDisabled
+from app.domain.searches import saved
+from app.extensions import settings
+
+log = structlog.get_logger(__name__)
+
+_SHAPE = re.compile(r"[A-Za-z0-9_.~-]{1,200}")
+
+
+class Reach(StrEnum):
+    """How far a stop goes."""
+
+    SEARCHES = "searches"
+    """The searches of this mail."""
+    ALERTS = "alerts"
+    """All alerts to this address."""
+    EVERYTHING = "everything"
+    """All mail to this address."""
+
+
+SCOPES = {Reach.ALERTS: SuppressionScope.STREAM, Reach.EVERYTHING: SuppressionScope.ADDRESS}
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """A subscription of the person, as the page shows it."""
+
+    alert_subscription_id: int
+    name: str
+    sentence: str
+    is_active: bool
+    is_of_this_mail: bool
+    ended_by_buyer: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What a link opens: whose it is, which searches it speaks for, and what is stopped now."""
+
+    office_id: int
+    office_name: str
+    contact_id: int
+    recipient: str
+    addresses: Sequence[str]
+    """Where the mail went, and where the person is reached now."""
+    outbound_message_id: int | None
+    watches: Sequence[Watch]
+    stopped: frozenset[Reach]
+
+    @property
+    def of_this_mail(self) -> list[Watch]:
+        return [watch for watch in self.watches if watch.is_of_this_mail]
+
+    @property
+    def masked(self) -> str:
+        """a•••@example.com: a forwarded mail does not give the address away."""
+        local, _, domain = self.recipient.partition("@")
+        return f"{local[:1]}•••@{domain}" if domain else "this address"
+
+
+def standing(token: str, now: datetime | None = None) -> Standing:
+    """What a link stands for. Reads only. Raises NotFound for a link we never made."""
+    now = now or datetime.now(UTC)
+    if not _SHAPE.fullmatch(token):
+        raise NotFound("This link is not one of ours.")
+    own, _, signed = token.rpartition(".") if "." in token else (token, "", "")
+    number = read(settings().secret_key, Purpose.ONE_CLICK, signed) if signed else None
+    found = queries.addressee(number, own)
+    if found is None:
+        raise NotFound("This link is not one of ours.")
+    blocks = queries.blocks(found.office_id, found.recipient, now)
+    by_subscription = {row.alert_subscription_id for row in blocks}
+    watches = [
+        Watch(
+            row.id,
+            row.saved_search_name,
+            row.search_query_human_readable,
+            row.active_yn and row.id not in by_subscription,
+            row.is_of_this_mail,
+            row.reason_active_or_disabled == ReasonActiveOrDisabled.CLIENT_DISABLED,
+        )
+        for row in queries.watches(found.contact_id, found.digest_id, own)
+    ]
+    scopes = {row.scope for row in blocks}
+    stopped = set()
+    if SuppressionScope.ADDRESS in scopes:
+        stopped = {Reach.EVERYTHING, Reach.ALERTS}
+    elif SuppressionScope.STREAM in scopes:
+        stopped = {Reach.ALERTS}
+    mine = [watch for watch in watches if watch.is_of_this_mail]
+    if stopped or not any(watch.is_active for watch in mine):
+        stopped.add(Reach.SEARCHES)
+    return Standing(
+        office_id=found.office_id,
+        office_name=found.office_name,
+        contact_id=found.contact_id,
+        recipient=found.recipient,
+        addresses=sorted({address for address in (found.recipient, found.email) if address}),
+        outbound_message_id=found.outbound_message_id,
+        watches=watches,
+        stopped=frozenset(stopped),
+    )
+
+
+def stop_mail(
+    token: str, reach: Reach = Reach.SEARCHES, *, evidence: str = "", now: datetime | None = None
+) -> Standing:
+    """Stop mail, at once and for what is queued already. Idempotent. Raises NotFound for a link we never made.
+
+    `evidence` says how it was asked: it is kept with the address, the message and the time.
+    """
+    now = now or datetime.now(UTC)
+    found = standing(token, now)
+    ended = found.of_this_mail if reach is Reach.SEARCHES else found.watches
+    for watch in ended:
+        if watch.is_active:
+            saved.stop(watch.alert_subscription_id, ReasonActiveOrDisabled.CLIENT_DISABLED, now)
+    # A search that staff paused is stopped too: when they resume it, the buyer's word still holds.
+    scopes: list[tuple[SuppressionScope, int | None]] = [
+        (SuppressionScope.SUBSCRIPTION, watch.alert_subscription_id) for watch in ended
+    ]
+    if reach is not Reach.SEARCHES:
+        scopes.append((SCOPES[reach], None))
+    new = [
+        suppress(
+            found.office_id,
+            address,
+            scope,
+            SuppressionReason.UNSUBSCRIBED,
+            alert_subscription_id=subscription_id,
+            evidence=f"{reach}: {evidence}".rstrip(": "),
+            outbound_message_id=found.outbound_message_id,
+            now=now,
+        )
+        for scope, subscription_id in scopes
+        for address in found.addresses
+    ]
+    if any(new) and found.outbound_message_id is not None:
+        record_event(
+            found.outbound_message_id,
+            "unsubscribe",
+            f"{found.outbound_message_id}/{reach}/{now.isoformat()}",
+            EventType.UNSUBSCRIBED,
+            reply=evidence,
+            fields={"reach": reach.value},
+            occurred_at=now,
+        )
+    log.info("mail.stopped", message_id=found.outbound_message_id, reach=reach.value, is_new=any(new))
+    return standing(token, now)
+
+
+def let_mail_come(token: str, reach: Reach = Reach.SEARCHES, *, now: datetime | None = None) -> Standing:
+    """Take a stop back: the person's own fresh wish, the only thing that lifts an unsubscribe. Idempotent.
+
+    What they stopped by that reach comes again, from now on (PA-16); a bounce or a complaint stays. Raises NotFound.
+    """
+    now = now or datetime.now(UTC)
+    found = standing(token, now)
+    mine = {watch.alert_subscription_id for watch in found.of_this_mail}
+    again: list[Suppression] = [
+        one
+        for address in found.addresses
+        for one in queries.unsubscribes(found.office_id, address)
+        if (
+            one.alert_subscription_id in mine
+            if reach is Reach.SEARCHES
+            else one.scope == SCOPES[reach] or one.evidence.startswith(reach)
+        )
+    ]
+    lift([one.id for one in again], by="the person, by the link", now=now)
+    ended = {watch.alert_subscription_id for watch in found.watches if watch.ended_by_buyer}
+    for subscription_id in sorted({one.alert_subscription_id for one in again if one.alert_subscription_id} & ended):
+        try:
+            saved.resume(subscription_id, now)
+        except DomainError as refusal:  # too broad by now, or nobody left to send to: staff sees it on the search
+            log.warning("mail.not_resumed", subscription_id=subscription_id, reason=type(refusal).__name__)
+    log.info("mail.resumed", message_id=found.outbound_message_id, reach=reach.value, lifted=len(again))
+    return standing(token, now)
