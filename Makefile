@@ -61,6 +61,7 @@ migrate: setup ## a new migration from the models: make migrate m="What it does"
 	@test -n "$$m" || { echo 'Say what it does: make migrate m="What it does"'; exit 1; }
 	@$(devstack) with sh -c 'flask db upgrade && flask db migrate --message "$$m" \
 		--rev-id $$(printf %04d $$(($$(ls migrations/versions | grep -c "^[0-9]") + 1)))'
+	@$(python) -m ruff check --quiet --fix migrations && $(python) -m ruff format --quiet migrations
 
 .PHONY: requirements
 requirements: setup ## the pins anew from requirements*.in; args="--upgrade" for newer ones
