@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import select
 
-from app.domain.models import User
+from app.domain.models import Office, User
 from app.extensions import db
 
 
@@ -22,3 +22,8 @@ def user_of_session(session_id: str) -> User | None:
     if user is None or user.is_disabled or user.session_epoch != int(epoch):
         return None
     return user
+
+
+def any_office() -> bool:
+    """Has anybody moved in yet?"""
+    return db.session.scalar(select(Office.id).limit(1)) is not None

@@ -1,0 +1,1 @@
+"""One believable brokerage, made from a seed: for `make run`, for screenshots, for trying things."""
