@@ -51,7 +51,7 @@ ICONS = Carried(
 )
 
 STATIC = Path(__file__).parent / "static"
-STYLE = ("tokens", "base", "components", "screens", "searches", "public", "narrow")
+STYLE = ("tokens", "base", "components", "screens", "searches", "imports", "public", "narrow")
 """The files of static/css that make app.css, in this order."""
 
 A_YEAR = "public, max-age=31536000, immutable"

@@ -59,7 +59,7 @@
   });
 
   // --- What swaps keep: focus and scroll; a wrong field gets the focus ----------------------------------------------
-  const firstWrong = () => one('form [aria-invalid="true"]:not(fieldset)');
+  const firstWrong = (root = document) => one('form [aria-invalid="true"]:not(fieldset)', root);
   let kept = null;
   onHtmx("beforeSwap", "before:swap", (event) => {
     const target = event.detail?.target ?? event.detail?.ctx?.target;
@@ -72,8 +72,9 @@
       y: scrollY,
     };
   });
-  onHtmx("afterSettle", "after:settle", () => {
-    const wrong = firstWrong();
+  onHtmx("afterSettle", "after:settle", (event) => {
+    // Only in what was swapped: a part drawn anew while somebody types elsewhere must not pull them away.
+    const wrong = firstWrong(event.target?.isConnected ? event.target : document);
     if (wrong) wrong.focus();
     else if (kept) {
       all(".scroll").forEach((box, place) => { box.scrollLeft = kept.sideways[place] ?? 0; });

@@ -12,9 +12,9 @@ from markupsafe import Markup, escape
 from app.domain.searches.criteria import PLACE_LISTS, Criteria
 
 _WISHES = (
-    r"\$[\d,]+(?: to \$[\d,]+)?",
+    r"\$\d[\d,]*\d(?: to \$\d[\d,]*\d)?",
     r"[\d.]+ (?:beds?|baths?) or more",
-    r"[\d,]+(?: to [\d,]+)? sq ft",
+    r"\d[\d,]*(?: to \d[\d,]*)? sq ft",
     r"built [^;,.]*",
     r"within [\d.]+ miles? of −?[\d.]+, −?[\d.]+",
     r"inside the drawn box",
