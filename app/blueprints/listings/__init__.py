@@ -66,7 +66,7 @@ def index() -> Response:
         offset=offset,
         has_next=offset + len(found) < min(total, REACH),
         sizes=SIZES,
-        emptied=None if found else _emptied(asked, now),
+        emptied=None if found else _emptied(asked, counts.get(View.ALL), now),
         cities=[] if wants_fragment() else queries.names_of_places(office_id, AreaKind.CITY),
         statuses=[(status.value, status.value) for status in StandardStatus],
         types=[("", "Any"), *((kind.value, kind.value) for kind in PropertyType)],
@@ -309,8 +309,9 @@ def count_words(count: int) -> str:
     return f"{COUNT_LIMIT - 1:,}+" if count >= COUNT_LIMIT else f"{count:,}"
 
 
-def _emptied(asked: Asked, now: datetime) -> dict[str, Any]:
-    """Why the list is empty: which filter emptied it, and what would be left without."""
+def _emptied(asked: Asked, known: int | None, now: datetime) -> dict[str, Any]:
+    """Why the list is empty: which filter emptied it, and what would be left without. `known` listings of the office,
+    when they were counted."""
     chips = asked.chips(with_words=True)
     groups = [*(chip.names for chip in chips), ("view",)]
     *freed, any_status = queries.counts_without(current_user.office_id, asked.filter, groups, now)
@@ -332,7 +333,7 @@ def _emptied(asked: Asked, now: datetime) -> dict[str, Any]:
         "text": text,
         "ways": [(f"Remove {chip.words}", chip.names) for _, chip in ways[:2]],
         "any_status": any_status if asked.filter.effective_view is not View.ALL else 0,
-        "never": not chips and not any_status,
+        "never": known == 0 or (not chips and not any_status),
     }
 
 
@@ -349,3 +350,5 @@ def imports_url() -> str | None:
 
 bp.add_app_template_filter(count_words, "capped")
 bp.add_app_template_global(imports_url)
+
+from app.blueprints.listings import imports as _imports  # noqa: E402, F401  its views belong to bp

@@ -33,9 +33,10 @@ PREVIEW = 10
 MANY_COLUMNS = 30
 """Beyond this a column's field is typed with suggestions: a list box for each would make the page heavy."""
 SAME_IN_EVERY_ROW = {
-    "standard_status": [status.value for status in StandardStatus],
-    "property_type": [kind.value for kind in PropertyType],
+    "standard_status": [(status.value, status.value) for status in StandardStatus],
+    "property_type": [(kind.value, kind.value) for kind in PropertyType],
 }
+"""Fields that a person may set for all rows: their choices."""
 ENDED = (ImportState.FINISHED, ImportState.FAILED)
 
 
@@ -106,7 +107,8 @@ def show_import(batch_id: int) -> Response:
     if batch.state == ImportState.MAPPING:
         return _columns_page(batch)
     if batch.state in ENDED:
-        return _result_page(batch)
+        # The part that asks while a file is read: the rest of the page changes too.
+        return go("listings.show_import", batch_id=batch.id) if wants_fragment() else _result_page(batch)
     return page("listings/imports_running.html", "progress", batch=batch, pace=_pace(batch, datetime.now(UTC)))
 
 
@@ -178,8 +180,8 @@ def _chosen(batch: ImportBatch, shape: Shape) -> FileMapping:
         pairs.append((header, name))
     key = [header for place, header in enumerate(shape.header) if f"key-{place}" in request.form]
     constants = {name: value for name, value in now.constants.items() if name not in SAME_IN_EVERY_ROW}
-    for name, values in SAME_IN_EVERY_ROW.items():
-        if request.form.get(f"all-{name}") in values:
+    for name, choices in SAME_IN_EVERY_ROW.items():
+        if request.form.get(f"all-{name}") in dict(choices):
             constants[name] = request.form[f"all-{name}"]
     return drawn_up(now.name, pairs, key, constants)
 
@@ -373,7 +375,6 @@ def _result_page(batch: ImportBatch) -> Response:
     place = _page_number(total)
     return page(
         "listings/imports_result.html",
-        "rows",
         batch=batch,
         counts=imports.counts(batch),
         seconds=(batch.finished_at - batch.started_at).total_seconds()

@@ -3,6 +3,7 @@
 receive     keep the file, say what it is, suggest a mapping        (state mapping)
 choose      take the mapping that a person confirmed
 queue       say that it may be read                                 (state queued)
+resume      say that a reading that stopped may go on               (state queued)
 run_import  read it                                                 (running → finished or failed)
 """
 
@@ -148,6 +149,15 @@ def queue(batch: ImportBatch) -> None:
     if batch.state not in (ImportState.MAPPING, ImportState.QUEUED):
         raise Conflict("This file is being read already, or has been.")
     binding_of(batch)
+    batch.state = ImportState.QUEUED
+    db.session.flush()
+
+
+def resume(batch: ImportBatch) -> None:
+    """Say that a reading that stopped may go on after its last row. Raises Conflict when there is nothing to go on with."""
+    batch = queries.lock_batch(batch.id)
+    if batch.state in (ImportState.MAPPING, ImportState.FINISHED):
+        raise Conflict("There is nothing to go on with: the file was read to its end, or not begun.")
     batch.state = ImportState.QUEUED
     db.session.flush()
 

@@ -252,7 +252,7 @@ def _decodes(path: Path, compressed: bool, encoding: str) -> bool:
 
 def _legacy_encoding(path: Path, compressed: bool, sample: bytes) -> str:
     """A one-byte encoding: Windows-1252 unless the text speaks for another; Latin-1 reads anything."""
-    best = from_bytes(_around_foreign_bytes(sample), cp_isolation=["cp1252", "mac_roman", "cp1250"]).best()
+    best = from_bytes(_around_foreign_bytes(sample), cp_isolation=["cp1252", "mac_roman"]).best()
     likely = ["cp1252"]
     if best is not None and "cp1252" not in (best.encoding, *best.could_be_from_charset):
         likely.insert(0, best.encoding)

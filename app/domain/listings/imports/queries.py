@@ -9,7 +9,7 @@ import orjson
 from sqlalchemy import Row, Select, case, func, select, text, true
 
 from app.domain.errors import NotFound
-from app.domain.models import ImportBatch, ImportOutcome, ImportRow, ImportState, Listing, Office, User
+from app.domain.models import ImportBatch, ImportRow, ImportState, JobRun, Listing, Office, User
 from app.extensions import db
 
 ISSUE_EXAMPLES = 3
@@ -89,14 +89,13 @@ def add_rows(rows: Sequence[Mapping[str, Any]]) -> None:
 
 def page_of_batches(office_id: int, *, offset: int, limit: int) -> Sequence[Row[Any]]:
     """The office's imports, newest first: (batch, who brought it)."""
-    return db.session.execute(
+    found: Any = (
         select(ImportBatch, User.full_name.label("who"))
         .outerjoin(User, User.id == ImportBatch.user_id)
         .where(ImportBatch.office_id == office_id)
         .order_by(ImportBatch.id.desc())
-        .offset(offset)
-        .limit(limit)
-    ).all()
+    )
+    return db.session.execute(found.offset(offset).limit(limit)).all()
 
 
 def count_of_batches(office_id: int) -> int:
@@ -205,4 +204,11 @@ def offices(limit: int = 20) -> list[Office]:
     return list(db.session.scalars(select(Office).order_by(Office.id).limit(limit)))
 
 
-OUTCOMES = tuple(outcome.value for outcome in ImportOutcome)
+def run_of(batch_id: int) -> JobRun | None:
+    """The newest run that was started for this import."""
+    return db.session.scalar(
+        select(JobRun)
+        .where(JobRun.kind == "imports", JobRun.args["import_batch_id"].as_integer() == batch_id)
+        .order_by(JobRun.id.desc())
+        .limit(1)
+    )
