@@ -78,6 +78,8 @@ def assemble(letter: Letter) -> bytes:
 def _part(kind: str, words: str, boundary: str) -> list[bytes]:
     """One body. Its lines end in CRLF; "=" is always escaped, so no line of it can be the boundary."""
     clean = _CONTROL_BUT_LINES.sub("", words).replace("\r\n", "\n").replace("\r", "\n")
+    if not clean.endswith("\n"):
+        clean += "\n"  # b2a_qp takes its own line ends from those it finds
     return [
         f"--{boundary}".encode(),
         f"Content-Type: text/{kind}; charset=utf-8".encode(),
