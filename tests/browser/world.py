@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
-from sqlalchemy import text
+from flask import Flask, url_for
 
 from app.domain.models import (
     AlertMatch,
@@ -135,6 +135,13 @@ def build(now: datetime | None = None) -> World:
     homes, events = _listings(world, agents, batch, now)
     _mails(world, agents, homes, events, now)
     _runs(now, world)
+    # Public pages are reached by tokens that mails carry.
+    world.SAMPLES |= {
+        "public.digest.token": world.SAMPLES["digest_token"],
+        "public.listing.token": world.SAMPLES["digest_token"],
+        "public.listing.listing_id": world.SAMPLES["digest_listing_id"],
+        "public.unsubscribe.token": "subscription-token-0",
+    }
     db.session.commit()
     return world
 
@@ -399,7 +406,13 @@ def _match(  # noqa: PLR0917
                 listing_sent_timestamp=moment,
             )
         )
-    world.SAMPLES |= {"message_id": message.id, "digest_id": digest.id, "digest_token": digest.token}
+    if not told:
+        world.SAMPLES |= {
+            "message_id": message.id,
+            "digest_id": digest.id,
+            "digest_token": digest.token,
+            "digest_listing_id": event.listing_id,
+        }
 
 
 def _imports(world: World, now: datetime) -> ImportBatch:
@@ -521,8 +534,25 @@ def _runs(now: datetime, world: World) -> None:
         )
 
 
-def set_back() -> None:
-    """Forget the world: for a runner that is not pytest."""
-    names = ", ".join(f'"{table.name}"' for table in db.metadata.sorted_tables)
-    db.session.execute(text(f"TRUNCATE {names} RESTART IDENTITY CASCADE"))
-    db.session.commit()
+NOT_PAGES = {"static", "vendor.file", "vendor.asset"}
+"""Endpoints that are no page of words."""
+
+
+def addresses(app: Flask, world: World) -> list[tuple[str, str]]:
+    """(endpoint, path) of every page there is, with the ids of this world in its holes. Raises KeyError for a hole that
+    the world has nothing for: add it to SAMPLES in `build`."""
+    found = []
+    for rule in sorted(app.url_map.iter_rules(), key=lambda rule: rule.endpoint):
+        if "GET" not in (rule.methods or ()) or rule.endpoint in NOT_PAGES:
+            continue
+        values = {name: _sample(world, rule.endpoint, name) for name in rule.arguments}
+        with app.test_request_context():
+            found.append((rule.endpoint, url_for(rule.endpoint, **values, _external=False)))
+    return found
+
+
+def _sample(world: World, endpoint: str, name: str) -> Any:
+    for key in (f"{endpoint}.{name}", name):
+        if key in world.SAMPLES:
+            return world.SAMPLES[key]
+    raise KeyError(f"{endpoint} asks for {name}: tests/browser/world.py has none in SAMPLES")

@@ -30,7 +30,7 @@ def test_every_make_target_the_readme_names_is_in_the_makefile():
     targets = set(re.findall(r"make ([a-z-]+)", (ROOT / "README.md").read_text()))
     makefile = (ROOT / "Makefile").read_text()
     assert targets
-    assert not [name for name in sorted(targets) if not re.search(rf"^{name}:", makefile, re.M)]
+    assert not [name for name in sorted(targets) if not re.search(rf"^{name}:", makefile, re.MULTILINE)]
 
 
 def test_every_decision_is_in_the_list():

@@ -72,13 +72,13 @@ def test_no_module_has_a_name_that_says_nothing(folder):
 
 
 def test_no_function_or_class_has_a_name_that_says_nothing():
-    empty = []
-    for path in modules("app"):
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.AsyncFunctionDef) and (
-                node.name.lower() in BANNED or re.search(r"(Manager|Service|Helper|Utils?|Handler)$", node.name)
-            ):
-                empty.append(f"{path}: {node.name}")
+    empty = [
+        f"{path}: {node.name}"
+        for path in modules("app")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.AsyncFunctionDef)
+        and (node.name.lower() in BANNED or re.search(r"(Manager|Service|Helper|Utils?|Handler)$", node.name))
+    ]
     assert not empty
 
 

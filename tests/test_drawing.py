@@ -1,0 +1,65 @@
+"""Charts: the numbers of a chart come back out of its drawing."""
+
+from __future__ import annotations
+
+import pytest
+
+from app.drawing import HEIGHT, WIDTH, ceiling, draw_bars, draw_line, draw_spark
+
+
+def points(path: str) -> list[tuple[float, float]]:
+    words = path.removeprefix("M").split()
+    return list(zip(map(float, words[::2]), map(float, words[1::2]), strict=True))
+
+
+def test_a_spark_goes_from_left_to_right_and_higher_is_up():
+    drawn = points(draw_spark([1, 3, 2]).path)
+    assert [x for x, _ in drawn] == [1.0, 59.0, 117.0]
+    assert [y for _, y in drawn] == [24.0, 4.0, 14.0]
+
+
+def test_a_spark_of_equal_numbers_is_level_and_one_of_nothing_is_drawn_too():
+    assert {y for _, y in points(draw_spark([5, 5, 5]).path)} == {14.0}
+    assert draw_spark([]).path
+
+
+@pytest.mark.parametrize(
+    ("value", "top"), [(0, 2), (1, 2), (2, 2), (3, 4), (7, 8), (9, 10), (11, 20), (41, 50), (81, 100), (1284, 2000)]
+)
+def test_a_chart_ends_at_a_round_number(value, top):
+    assert ceiling(value) == top
+
+
+def test_bars_start_at_zero_and_their_heights_keep_the_proportions():
+    drawn = draw_bars([("Mon", 0), ("Tue", 2), ("Wed", 4)])
+    heights = [bar["height"] for bar in drawn["bars"]]
+    assert heights[0] == 0
+    assert heights[2] == pytest.approx(2 * heights[1])
+    floor = {round(bar["y"] + bar["height"], 1) for bar in drawn["bars"]}
+    assert floor == {drawn["grid"][0]["y"]}
+    assert drawn["grid"][0]["value"] == 0
+
+
+def test_every_bar_stays_inside_the_chart_and_the_newest_is_labelled():
+    drawn = draw_bars([(str(day), day) for day in range(60)])
+    assert all(bar["x"] >= drawn["left"] and bar["x"] + bar["width"] <= WIDTH for bar in drawn["bars"])
+    assert drawn["bars"][-1]["shows_label"]
+    assert 2 <= sum(bar["shows_label"] for bar in drawn["bars"]) <= 8
+
+
+def test_a_line_starts_at_zero_unless_it_is_told_not_to():
+    rows = [("Jul", 525_000), ("Nov", 489_000)]
+    assert draw_line(rows)["grid"][0]["value"] == 0
+    grid = draw_line(rows, from_zero=False)["grid"]
+    assert grid[0]["value"] <= 489_000
+    assert grid[0]["value"] > 400_000
+    assert grid[-1]["value"] >= 525_000
+
+
+@pytest.mark.parametrize("rows", [[], [("a", 0)], [("a", None), ("b", 3)], [("a", 5), ("b", 5)]])
+@pytest.mark.parametrize("from_zero", [True, False])
+def test_little_or_nothing_can_be_drawn(rows, from_zero):
+    drawn = draw_line(rows, from_zero=from_zero)
+    assert len(drawn["grid"]) >= 2
+    assert all(0 <= y <= HEIGHT for _, y in points(drawn["path"])) if rows else drawn["last"] is None
+    draw_bars(rows)
