@@ -43,7 +43,7 @@ SECTIONS = (
     Section(
         "The works",
         (
-            Entry("ops.overview", "Operations", "activity", key="o", roles=STAFF, more=True),
+            Entry("ops.overview", "Operations", "activity", key="o", roles=(*STAFF, Role.VIEWER), more=True),
             Entry("listings.imports", "Imports", "file-earmark-arrow-up", key="i", roles=STAFF, more=True),
         ),
     ),

@@ -22,6 +22,7 @@ from app.domain.models import Role
 from app.extensions import login
 
 BLUEPRINTS: tuple[str, ...] = (
+    "ops",
     "health",
     "auth",
     "home",

@@ -21,13 +21,15 @@ from app.jobs.sweep import sweep
 
 @dataclass(frozen=True)
 class Kind:
-    """`timeout`: seconds an attempt may take. `overlap`: may two runs of this kind go at once?"""
+    """`timeout`: seconds an attempt may take. `overlap`: may two runs of this kind go at once? `by_hand`: it needs no
+    arguments, so a person may start it."""
 
     function: Callable[[Run], dict[str, int]]
     queue: str
     timeout: int
     max_attempts: int
     overlap: bool
+    by_hand: bool = True
 
     @property
     def work(self) -> Work:
@@ -39,7 +41,7 @@ KINDS: dict[str, Kind] = {
     "digests": Kind(digests, "alerts", timeout=1800, max_attempts=4, overlap=False),
     "messages": Kind(messages, "messages", timeout=600, max_attempts=3, overlap=True),
     "sweep": Kind(sweep, "messages", timeout=60, max_attempts=1, overlap=False),
-    "imports": Kind(imports, "bulk", timeout=4 * 3600, max_attempts=3, overlap=True),
+    "imports": Kind(imports, "bulk", timeout=4 * 3600, max_attempts=3, overlap=True, by_hand=False),
     "retention": Kind(retention, "bulk", timeout=2 * 3600, max_attempts=3, overlap=False),
 }
 

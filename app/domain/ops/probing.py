@@ -49,6 +49,11 @@ def known() -> dict[str, Answer]:
     return answers if time.monotonic() - then <= KNOWN_SECONDS else {}
 
 
+def forget() -> None:
+    """Ask anew next time."""
+    _kept.clear()
+
+
 def _key(config: Config) -> tuple[str, ...]:
     return config.database_url, config.redis_url, config.smtp_url, config.legacy_mongo_url
 

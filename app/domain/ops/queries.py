@@ -7,9 +7,19 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from sqlalchemy import Row, Select, func, select, text
-from sqlalchemy.orm import load_only
+from sqlalchemy.orm import joinedload, load_only
 
-from app.domain.models import JobAttempt, JobRun, JobSchedule, MessageState, OutboundMessage, ProcessHeartbeat, RunState
+from app.domain.errors import NotFound
+from app.domain.models import (
+    Contact,
+    JobAttempt,
+    JobRun,
+    MessageState,
+    OutboundMessage,
+    ProcessHeartbeat,
+    RunState,
+    User,
+)
 from app.extensions import db
 
 AnyRow = Row[*tuple[Any, ...]]
@@ -242,29 +252,29 @@ def due_times_kept(name: str, since: datetime, until: datetime) -> set[datetime]
 _VITALS = text(
     """
     SELECT
-        (SELECT coalesce(json_agg(line), '[]') FROM (
+        (SELECT coalesce(json_agg(found), '[]') FROM (
             SELECT s.name, s.kind, s.cron, s.time_zone, s.grace_seconds, s.enabled, s.paused_reason, s.due_from,
                 s.next_due_at,
                 (SELECT max(r.due_at) FROM job_run r WHERE r.schedule_name = s.name AND r.state = 'succeeded'
                     AND r.due_at > :month_ago) AS last_good_due,
                 (SELECT max(r.finished_at) FROM job_run r WHERE r.kind = s.kind AND r.state = 'succeeded') AS last_success
-            FROM job_schedule s ORDER BY s.name) AS line) AS lines,
-        (SELECT coalesce(json_agg(kind), '[]') FROM (
+            FROM job_schedule s ORDER BY s.name) AS found) AS lines,
+        (SELECT coalesce(json_agg(found), '[]') FROM (
             SELECT k.kind, good.finished_at AS succeeded_at, bad.finished_at AS failed_at, bad.id AS failed_run,
                 bad.error_class
             FROM unnest(CAST(:kinds AS text[])) AS k (kind)
             LEFT JOIN LATERAL (SELECT finished_at FROM job_run WHERE kind = k.kind AND state = 'succeeded'
                 ORDER BY finished_at DESC LIMIT 1) AS good ON true
             LEFT JOIN LATERAL (SELECT id, finished_at, error_class FROM job_run WHERE kind = k.kind AND state = 'failed'
-                ORDER BY finished_at DESC LIMIT 1) AS bad ON true) AS kind) AS kinds,
-        (SELECT coalesce(json_agg(process), '[]') FROM (
+                ORDER BY finished_at DESC LIMIT 1) AS bad ON true) AS found) AS kinds,
+        (SELECT coalesce(json_agg(found), '[]') FROM (
             SELECT role, queue, max(seen_at) AS seen_at, count(*) FILTER (WHERE seen_at >= :alive) AS alive
-            FROM process_heartbeat GROUP BY role, queue) AS process) AS processes,
+            FROM process_heartbeat GROUP BY role, queue) AS found) AS processes,
         (SELECT min(not_before) FROM outbound_message WHERE state = 'queued' AND not_before <= :now) AS oldest_message,
         (SELECT count(*) FROM outbound_message WHERE state = 'unknown' AND created_at >= :week_ago) AS unknown,
-        (SELECT row_to_json(sweep) FROM (
+        (SELECT row_to_json(found) FROM (
             SELECT counts, finished_at FROM job_run WHERE kind = 'sweep' AND state = 'succeeded'
-            ORDER BY finished_at DESC LIMIT 1) AS sweep) AS last_sweep
+            ORDER BY finished_at DESC LIMIT 1) AS found) AS last_sweep
     """
 )
 
@@ -331,13 +341,13 @@ _STAGES = text(
             WHERE state = 'failed' AND finished_at >= CAST(:now AS timestamptz) - interval '24 hours' GROUP BY kind) AS f
         ) AS failures,
         -- how long the newest mail took from the change to the relay
-        (SELECT row_to_json(journey) FROM (
+        (SELECT row_to_json(found) FROM (
             SELECT o.sent_at, max(e.recorded_at) AS recorded_at FROM outbound_message o
             JOIN digest_item i ON i.digest_id = o.digest_id AND i.outcome = 'shown'
             JOIN listing_event e ON e.seq = i.event_seq
             WHERE o.id = (SELECT id FROM outbound_message WHERE state = 'sent' AND created_at >= :week_ago
                 ORDER BY created_at DESC, id DESC LIMIT 1)
-            GROUP BY o.sent_at) AS journey) AS journey
+            GROUP BY o.sent_at) AS found) AS journey
     FROM unread, open_batch, waiting, due, upload
     """
 )
@@ -417,6 +427,21 @@ def runs(*, kind: str = "", state: str = "", schedule: str = "", before: int | N
     return found
 
 
+def run(run_id: int) -> JobRun:
+    """Raises NotFound."""
+    found = db.session.get(JobRun, run_id)
+    if found is None:
+        raise NotFound("There is no such run. Runs are kept for 30 days.")
+    return found
+
+
+def starter_of(found: JobRun) -> str | None:
+    """The name of the person who started it by hand."""
+    if found.user_id is None:
+        return None
+    return db.session.execute(select(User.full_name).where(User.id == found.user_id)).scalar()
+
+
 def recent_failures(now: datetime, limit: int = 5) -> list[JobRun]:
     """Runs that ended as failed or missed in the last day, newest first; one row for each kind and error."""
     newest = (
@@ -441,28 +466,23 @@ def attempts_of(run_id: int) -> list[JobAttempt]:
     )
 
 
-def last_runs(now: datetime, each: int = 20) -> dict[str, list[AnyRow]]:
-    """For each schedule line its newest due times, oldest first: (due_at, state, took, counts, run id)."""
+def last_runs(now: datetime, kinds: Iterable[str], each: int = 20) -> dict[str, list[AnyRow]]:
+    """For each kind its newest runs, oldest first, without their errors' text."""
     found: dict[str, list[AnyRow]] = {}
     rows = db.session.execute(
         text(
             """
-            SELECT s.name, r.id, r.due_at, r.state, r.counts, r.started_at, r.finished_at, r.error_class
-            FROM job_schedule s CROSS JOIN LATERAL (
-                SELECT * FROM job_run WHERE schedule_name = s.name AND due_at <= :now
-                ORDER BY due_at DESC LIMIT :each) AS r
-            ORDER BY s.name, r.due_at
+            SELECT k.kind, r.id, r.state, r.counts, r.started_at, r.finished_at, r.error_class
+            FROM unnest(CAST(:kinds AS text[])) AS k (kind) CROSS JOIN LATERAL (
+                SELECT * FROM job_run WHERE kind = k.kind AND created_at <= :now ORDER BY id DESC LIMIT :each) AS r
+            ORDER BY k.kind, r.id
             """
         ),
-        {"now": now, "each": each},
+        {"now": now, "kinds": list(kinds), "each": each},
     )
     for row in rows:
-        found.setdefault(row.name, []).append(row)
+        found.setdefault(row.kind, []).append(row)
     return found
-
-
-def schedules() -> list[JobSchedule]:
-    return list(db.session.execute(select(JobSchedule).order_by(JobSchedule.name)).scalars())
 
 
 def processes(seen_since: datetime) -> list[ProcessHeartbeat]:
@@ -490,6 +510,67 @@ def digests_of_run(run_id: int) -> AnyRow:
     ).one()
 
 
+# --- Messages ---
+
+
+def messages(office_id: int, *, state: str = "", before: int | None = None) -> Select[OutboundMessage]:
+    """An office's messages, newest first, without their words; `before` a message's id continues a list."""
+    found = (
+        select(OutboundMessage)
+        .where(OutboundMessage.office_id == office_id)
+        .options(
+            load_only(
+                OutboundMessage.id,
+                OutboundMessage.contact_id,
+                OutboundMessage.recipient,
+                OutboundMessage.subject,
+                OutboundMessage.state,
+                OutboundMessage.state_reason,
+                OutboundMessage.attempts,
+                OutboundMessage.created_at,
+                OutboundMessage.not_before,
+                OutboundMessage.sent_at,
+            ),
+            joinedload(OutboundMessage.contact).load_only(Contact.full_name),
+        )
+        .order_by(OutboundMessage.id.desc())
+    )
+    if state:
+        found = found.where(OutboundMessage.state == state)
+    if before is not None:
+        found = found.where(OutboundMessage.id < before)
+    return found
+
+
+def message_states(office_id: int, since: datetime) -> dict[str, int]:
+    """How many of an office's messages since then are in each state."""
+    rows = db.session.execute(
+        select(OutboundMessage.state, func.count())
+        .where(OutboundMessage.office_id == office_id, OutboundMessage.created_at >= since)
+        .group_by(OutboundMessage.state)
+    )
+    return {row[0]: row[1] for row in rows}
+
+
+def items_of_digest(digest_id: int) -> list[AnyRow]:
+    """What became of each match of a digest: shown first in the mail's order, then merged, then dropped."""
+    return list(
+        db.session.execute(
+            text(
+                """
+                SELECT i.outcome, i.position, i.kind, i.drop_reason, i.price_before, i.price_shown, i.listing_id,
+                    l.unparsed_address, l.city, i.saved_search_id, s.saved_search_name, i.event_seq
+                FROM digest_item i JOIN listing l ON l.id = i.listing_id
+                    LEFT JOIN saved_search s ON s.id = i.saved_search_id
+                WHERE i.digest_id = :digest_id
+                ORDER BY i.position NULLS LAST, i.outcome DESC, i.event_seq LIMIT 500
+                """
+            ),
+            {"digest_id": digest_id},
+        )
+    )
+
+
 # --- Sizes ---
 
 _SIZES = text(
@@ -501,14 +582,12 @@ _SIZES = text(
     WHERE c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace
         AND coalesce(parent.relname, c.relname) = ANY (:names)
     GROUP BY 1
+    UNION ALL SELECT 'database', pg_database_size(current_database()), 0
     """
 )
 
 
 def sizes(names: Iterable[str]) -> dict[str, AnyRow]:
-    """Bytes with indexes, and rows as PostgreSQL estimates them: no table is counted through for a page."""
+    """Bytes with indexes, and rows as PostgreSQL estimates them: no table is counted through for a page. The whole
+    database comes along as “database”."""
     return {row.name: row for row in db.session.execute(_SIZES, {"names": list(names)})}
-
-
-def database_bytes() -> int:
-    return int(db.session.execute(text("SELECT pg_database_size(current_database())")).scalar_one())

@@ -5,151 +5,134 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from app.domain.ops import queries
-from app.domain.ops.health import MAIL_PATIENCE, ScheduleHealth, Tone, Vitals
+from app.domain.ops.health import MAIL_PATIENCE, Tone, Vitals
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Stage:
-    """`next_at`: a moment, or a word where no clock decides."""
+    """One stop. `next_at`: a moment, or a word where no clock decides."""
 
     key: str
     title: str
-    kind: str
+    kind: str = ""
     """The run that moves it; empty = nothing to run."""
     today: int
     unit: str
     spark: Sequence[int]
     last_success: datetime | None
     next_at: datetime | str
-    due: int
-    oldest_due: datetime | None
-    failures: int
+    due: int = 0
+    oldest_due: datetime | None = None
+    failures: int = 0
     """Runs failed in 24 hours."""
     sub: str
     tone: Tone | None
+    """None: it has not begun; green is earned."""
     word: str
     overdue_since: datetime | None = None
 
 
-def stages(now: datetime, since: datetime, signs: Vitals) -> tuple[list[Stage], queries.AnyRow]:
-    """The five stages, from two statements; and the row they were read from, for the head of the page."""
-    counts = queries.stage_counts(since, now)
-    hours = queries.hourly(now)
+def stages(now: datetime, counts: queries.AnyRow, signs: Vitals) -> list[Stage]:
+    """The five stages. `counts` from queries.stage_counts: since when is “today”."""
+    hours, idle = queries.hourly(now), [0] * 12
     failures: dict[str, int] = counts.failures or {}
-    alerts, nothing = signs.schedule_of("alerts"), [0] * 12
-    alerts_overdue = alerts.overdue_since if alerts else None
-
-    def last(kind: str) -> datetime | None:
-        moment: datetime | None = signs.kind(kind).get("succeeded_at")
-        return moment
-
-    def tone(kind: str, *, due: int, overdue: object, busy: str, idle: str) -> tuple[Tone | None, str]:
-        if overdue:
-            return Tone.BAD, "Stopped"
-        if _is_failing(signs, kind):
-            return Tone.BAD, "Failing"
-        if last(kind) is None and not due:
-            return None, "Not yet run"
-        return Tone.GOOD, busy if due else idle
-
-    found = [
+    alerts = signs.schedule_of("alerts")
+    stopped = alerts.overdue_since if alerts else None
+    late_mail = counts.due_oldest if counts.due_oldest and counts.due_oldest < now - MAIL_PATIENCE else None
+    next_alerts: datetime | str = alerts.next_due if alerts and alerts.next_due else "not scheduled"
+    files = counts.imports_week
+    return [
         Stage(
-            "imports",
-            "Imports",
-            "imports",
-            counts.imported,
-            "rows today",
-            hours.get("imports", nothing),
-            last("imports"),
-            "on upload",
-            counts.uploads,
-            counts.uploads_oldest,
-            failures.get("imports", 0),
-            f"{counts.imports_week:,} {'file' if counts.imports_week == 1 else 'files'} in 7 days",
-            *tone("imports", due=counts.uploads, overdue=None, busy="Reading", idle="Idle"),
+            key="imports",
+            title="Imports",
+            kind="imports",
+            today=counts.imported,
+            unit="rows today",
+            spark=hours.get("imports", idle),
+            last_success=_last(signs, "imports"),
+            next_at="on upload",
+            due=counts.uploads,
+            oldest_due=counts.uploads_oldest,
+            failures=failures.get("imports", 0),
+            sub=f"{files:,} {'file' if files == 1 else 'files'} in 7 days",
+            **_look(signs, "imports", word="Reading" if counts.uploads else "Idle"),
         ),
         Stage(
-            "events",
-            "Events",
-            "",
-            counts.events,
-            "today",
-            hours.get("events", nothing),
-            counts.last_event,
-            "live",
-            0,
-            None,
-            0,
-            f"seq {counts.last_seq:,}" if counts.last_seq else "none yet",
-            Tone.GOOD if counts.last_event else None,
-            "In step" if counts.last_event else "None yet",
+            key="events",
+            title="Events",
+            today=counts.events,
+            unit="today",
+            spark=hours.get("events", idle),
+            last_success=counts.last_event,
+            next_at="live",
+            sub=f"seq {counts.last_seq:,}" if counts.last_seq else "the log is empty",
+            tone=Tone.GOOD if counts.last_event else None,
+            word="In step" if counts.last_event else "None yet",
         ),
         Stage(
-            "alerts",
-            "Matches",
-            "alerts",
-            int(counts.pairs),
-            "today",
-            hours.get("alerts", nothing),
-            last("alerts"),
-            _next(alerts),
-            int(counts.unread + counts.open_events),
-            min(filter(None, (counts.unread_oldest, counts.open_oldest)), default=None),
-            failures.get("alerts", 0),
-            f"{int(counts.pairs_week):,} in 7 days",
-            *tone("alerts", due=0, overdue=alerts_overdue, busy="On time", idle="On time"),
-            overdue_since=alerts_overdue,
+            key="alerts",
+            title="Matches",
+            kind="alerts",
+            today=int(counts.pairs),
+            unit="today",
+            spark=hours.get("alerts", idle),
+            last_success=_last(signs, "alerts"),
+            next_at=next_alerts,
+            due=int(counts.unread + counts.open_events),
+            oldest_due=min(filter(None, (counts.unread_oldest, counts.open_oldest)), default=None),
+            failures=failures.get("alerts", 0),
+            sub=f"{int(counts.pairs_week):,} in 7 days",
+            overdue_since=stopped,
+            **_look(signs, "alerts", word="On time", overdue=stopped),
         ),
         Stage(
-            "digests",
-            "Digests",
-            "digests",
-            counts.digests,
-            "today",
-            hours.get("digests", nothing),
-            last("digests"),
-            _next(alerts),
-            int(counts.waiting),
-            counts.waiting_oldest,
-            failures.get("digests", 0),
-            f"{counts.empty:,} with nothing left to say",
-            *tone("digests", due=0, overdue=None, busy="On time", idle="On time"),
+            key="digests",
+            title="Digests",
+            kind="digests",
+            today=counts.digests,
+            unit="today",
+            spark=hours.get("digests", idle),
+            last_success=_last(signs, "digests"),
+            next_at=next_alerts,
+            due=int(counts.waiting),
+            oldest_due=counts.waiting_oldest,
+            failures=failures.get("digests", 0),
+            sub="waits on matches" if stopped else f"{counts.empty:,} had nothing left to say",
+            **_look(signs, "digests", word="On time"),
         ),
         Stage(
-            "messages",
-            "Messages",
-            "messages",
-            counts.sent,
-            "sent today",
-            hours.get("messages", nothing),
-            last("messages"),
-            "now" if counts.due else "when due",
-            counts.due,
-            counts.due_oldest,
-            failures.get("messages", 0),
-            f"{signs.unknown:,} unknown" if signs.unknown else f"{counts.sent_lately / 10:.0f} a minute",
-            *tone(
-                "messages",
-                due=counts.due,
-                overdue=counts.due_oldest is not None and counts.due_oldest < now - MAIL_PATIENCE,
-                busy="Sending",
-                idle="Idle",
-            ),
-            overdue_since=counts.due_oldest
-            if counts.due_oldest is not None and counts.due_oldest < now - MAIL_PATIENCE
-            else None,
+            key="messages",
+            title="Messages",
+            kind="messages",
+            today=counts.sent,
+            unit="sent today",
+            spark=hours.get("messages", idle),
+            last_success=_last(signs, "messages"),
+            next_at="now" if counts.due else "when due",
+            due=counts.due,
+            oldest_due=counts.due_oldest,
+            failures=failures.get("messages", 0),
+            sub=f"{signs.unknown:,} unknown" if signs.unknown else f"{counts.sent_lately / 10:.0f} a minute",
+            overdue_since=late_mail,
+            **_look(signs, "messages", word="Sending" if counts.due else "Idle", overdue=late_mail),
         ),
     ]
-    return found, counts
 
 
-def _next(line: ScheduleHealth | None) -> datetime | str:
-    return line.next_due if line and line.next_due else "not scheduled"
+def _last(signs: Vitals, kind: str) -> datetime | None:
+    moment: datetime | None = signs.kind(kind).get("succeeded_at")
+    return moment
 
 
-def _is_failing(signs: Vitals, kind: str) -> bool:
-    vital = signs.kind(kind)
-    failed, succeeded = vital.get("failed_at"), vital.get("succeeded_at")
-    return failed is not None and (succeeded is None or failed > succeeded)
+def _look(signs: Vitals, kind: str, *, word: str, overdue: datetime | None = None) -> Any:
+    failed, succeeded = signs.kind(kind).get("failed_at"), _last(signs, kind)
+    if overdue is not None:
+        return {"tone": Tone.BAD, "word": "Stopped"}
+    if failed is not None and (succeeded is None or failed > succeeded):
+        return {"tone": Tone.BAD, "word": "Failing"}
+    if succeeded is None:
+        return {"tone": None, "word": "Not yet run"}
+    return {"tone": Tone.GOOD, "word": word}
