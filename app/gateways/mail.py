@@ -88,6 +88,7 @@ class _Line(smtplib.SMTP):
 
     def _get_socket(self, host: str, port: int, timeout: float) -> Any:
         del timeout
+        self._host = host  # smtplib's STARTTLS checks the certificate against it, and sets it only in its constructor
         connection = socket.create_connection((host, port), timeout=self._left(self._answer_seconds))
         # Without it a last, short piece waits for the peer's ACK: 40 ms a message over TLS to a local relay.
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
