@@ -36,8 +36,7 @@ def match_one_batch(now: datetime | None = None) -> dict[str, int] | None:
     batch = queries.next_batch()
     if batch is None:
         return None
-    queries.match(batch)
-    pairs, matched = queries.count_matches(batch)
+    pairs, matched = queries.match(batch)
     queries.finish(batch, matched=matched, pairs=pairs, now=now or datetime.now(UTC))
     events = len(batch.event_seqs)
     return {"events": events, "matched_events": matched, "unmatched_events": events - matched, "pairs": pairs}

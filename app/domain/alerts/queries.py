@@ -156,17 +156,24 @@ _PLACES = ", ".join(
     f"({place})"
     for place in (
         "0::bigint",
-        "city_area_id",
-        "postal_code_area_id",
-        "county_area_id",
-        "subdivision_area_id",
-        *(f"cell_{level}" for level in range(len(CELL_SIZES))),
+        "event.city_area_id",
+        "event.postal_code_area_id",
+        "event.county_area_id",
+        "event.subdivision_area_id",
+        *(f"event.cell_{level}" for level in range(len(CELL_SIZES))),
     )
 )
 
+# An event once for each key that a search could have and that it would answer.
+_PROBES = f"""
+    SELECT event.*, event.office + place.number * {PLACE} + type.number AS key
+    FROM (VALUES {_PLACES}) AS place (number) CROSS JOIN (VALUES ({ANY_TYPE}), (event.type_number)) AS type (number)
+    WHERE place.number IS NOT NULL AND type.number <> {UNKNOWN_TYPE}
+"""
+
 _DX = "least(abs(probe.longitude_e6 - shape[6]), 360000000 - abs(probe.longitude_e6 - shape[6]))"
 
-# shapes.py in SQL: the numbers are those of Shape.numbers.
+# shapes.py in SQL; the numbers are those of Shape.numbers.
 _INSIDE = f"""
     SELECT probe.latitude_e6 BETWEEN shape[1] AND shape[3] AND probe.longitude_e6 BETWEEN shape[2] AND shape[4]
         OR (probe.latitude_e6 - shape[5]) * (probe.latitude_e6 - shape[5])
@@ -174,52 +181,61 @@ _INSIDE = f"""
     FROM saved_search WHERE saved_search.id = k.saved_search_id
 """
 
-_MATCH = text(
-    f"""
+# The searches that a probe is news for. OFFSET 0 keeps the planner to one range of the covering index for each probe,
+# whatever it believes about the number of searches; what needs another table comes after, for the few that pass.
+_NEWS = f"""
+    CROSS JOIN LATERAL (
+        SELECT alert_subscription_id, saved_search_id, flags FROM search_key
+        WHERE search_key.key = probe.key AND price_hi >= probe.price_ceil AND price_lo <= probe.price_floor
+          AND sub_types & probe.sub_type <> 0 AND triggers & probe.status <> 0 AND triggers & probe.kinds <> 0
+          AND beds_lo <= probe.beds AND baths_lo <= probe.baths
+          AND living_lo <= probe.living_floor AND living_hi >= probe.living_ceil
+          AND year_lo <= probe.year_floor AND year_hi >= probe.year_ceil AND lot_lo <= probe.lot_floor
+        OFFSET 0
+    ) AS k
+    WHERE CASE WHEN k.flags & {PARTLY} = 0 THEN true ELSE ({_INSIDE}) END
+      AND (k.alert_subscription_id NOT IN (SELECT id FROM young) OR NOT (
+        SELECT pg_visible_in_snapshot(probe.xid, since_snapshot) FROM alert_subscription WHERE id = k.alert_subscription_id
+      ))
+"""
+
+# event    the batch's events, as numbers
+# young    subscriptions that began while these were being written: what was visible then is no news for them (PA-13)
+# hit      in the order of keys, so that what one probe read is warm for the next
+# written  an array for each subscription; places of two kinds may name an event twice, which those searches undo
+_MATCH = f"""
     WITH event AS MATERIALIZED ({_EVENT}),
-    -- one row for each key that a search could have and this event would answer
-    probe AS MATERIALIZED (
-        SELECT event.*, office + place.number * {PLACE} + type.number AS key
-        FROM event
-        CROSS JOIN LATERAL (VALUES {_PLACES}) AS place (number)
-        CROSS JOIN LATERAL (VALUES ({ANY_TYPE}), (type_number)) AS type (number)
-        WHERE place.number IS NOT NULL AND type.number <> {UNKNOWN_TYPE}
-    ),
-    -- subscriptions that began while these events were being written: for them, what was visible is not news (PA-13)
     young AS MATERIALIZED (
-        SELECT id, since_snapshot FROM alert_subscription
+        SELECT id FROM alert_subscription
         WHERE pg_snapshot_xmax(since_snapshot) > (SELECT xid FROM event ORDER BY xid LIMIT 1)
     ),
     hit AS (
         SELECT k.alert_subscription_id, k.flags, probe.seq
-        FROM probe
-        JOIN search_key AS k ON k.key = probe.key
-            AND k.price_hi >= probe.price_ceil AND k.price_lo <= probe.price_floor
-            AND (k.sub_types & probe.sub_type) <> 0
-            AND (k.triggers & probe.status) <> 0 AND (k.triggers & probe.kinds) <> 0
-            AND k.beds_lo <= probe.beds AND k.baths_lo <= probe.baths
-            AND k.living_lo <= probe.living_floor AND k.living_hi >= probe.living_ceil
-            AND k.year_lo <= probe.year_floor AND k.year_hi >= probe.year_ceil
-            AND k.lot_lo <= probe.lot_floor
-        LEFT JOIN young ON young.id = k.alert_subscription_id
-        WHERE CASE WHEN k.flags & {PARTLY} = 0 THEN true ELSE ({_INSIDE}) END
-          AND (young.id IS NULL OR NOT pg_visible_in_snapshot(probe.xid, young.since_snapshot))
+        FROM (SELECT probe.* FROM event CROSS JOIN LATERAL ({_PROBES}) AS probe ORDER BY key, price_ceil) AS probe
+        {_NEWS}
+    ),
+    written AS (
+        INSERT INTO alert_match (found_on, batch_id, alert_subscription_id, event_seqs)
+        SELECT :found_on, :batch_id, alert_subscription_id,
+            CASE WHEN bit_or(flags) & {TWICE} = 0 THEN array_agg(seq)
+                ELSE ARRAY(SELECT DISTINCT unnest(array_agg(seq))) END
+        FROM hit GROUP BY alert_subscription_id
+        %s
+        RETURNING cardinality(event_seqs) AS pairs
     )
-    INSERT INTO alert_match (found_on, batch_id, alert_subscription_id, event_seqs)
-    SELECT :found_on, :batch_id, alert_subscription_id,
-        CASE WHEN bit_or(flags) & {TWICE} = 0 THEN array_agg(seq)
-            ELSE ARRAY(SELECT DISTINCT unnest(array_agg(seq))) END
-    FROM hit GROUP BY alert_subscription_id
-    ON CONFLICT DO NOTHING
-    """
-)
+    SELECT (SELECT coalesce(sum(pairs), 0) FROM written),
+        (SELECT count(*) FROM event WHERE EXISTS (SELECT 1 FROM ({_PROBES}) AS probe {_NEWS}))
+"""
+_MATCH_FIRST = text(_MATCH % "")
+_MATCH_AGAIN = text(_MATCH % "ON CONFLICT DO NOTHING")
 
 _COUNTED = text(
     """
-    SELECT (SELECT coalesce(sum(cardinality(event_seqs)), 0) FROM alert_match WHERE found_on = :found_on AND batch_id = :batch_id),
-        (SELECT count(*) FROM (
-            SELECT DISTINCT unnest(event_seqs) FROM alert_match WHERE found_on = :found_on AND batch_id = :batch_id
-        ) AS matched)
+    SELECT coalesce(sum(pairs), 0), count(*) FROM (
+        SELECT seq, count(*) AS pairs FROM (
+            SELECT unnest(event_seqs) AS seq FROM alert_match WHERE found_on = :found_on AND batch_id = :batch_id
+        ) AS pair GROUP BY seq
+    ) AS event
     """
 )
 
@@ -232,14 +248,17 @@ _DONE = text(
 )
 
 
-def match(batch: Batch) -> None:
-    """Write the matches of one batch: a row for each subscription, holding the events. Rows that exist are left alone."""
-    db.session.execute(_MATCH, {"seqs": batch.event_seqs, "found_on": batch.found_on, "batch_id": batch.id})
+def match(batch: Batch) -> tuple[int, int]:
+    """Write the matches of one batch: a row for each subscription, holding the events. (pairs, events with a pair).
 
-
-def count_matches(batch: Batch) -> tuple[int, int]:
-    """(pairs, events with at least one pair) of a batch, from what is written."""
-    row = db.session.execute(_COUNTED, {"found_on": batch.found_on, "batch_id": batch.id}).one()
+    The batch is locked and not done, so its rows are not there; where somebody reopened it, those that are stay.
+    """
+    values = {"found_on": batch.found_on, "batch_id": batch.id}
+    if db.session.execute(_COUNTED, values).one()[1] == 0:
+        row = db.session.execute(_MATCH_FIRST, values | {"seqs": batch.event_seqs}).one()
+    else:
+        db.session.execute(_MATCH_AGAIN, values | {"seqs": batch.event_seqs})
+        row = db.session.execute(_COUNTED, values).one()
     return int(row[0]), int(row[1])
 
 
