@@ -295,16 +295,19 @@ class Stack:
         self.state.programs = {}
 
     def _choose_ports(self) -> None:
-        wanted = dict(_PREFERRED)
+        """Takes the usual ports; another one, and says so, where somebody has it already.
+
+        `DEVSTACK_PORTS=any` does not try the usual ones, for stacks that begin at the same moment.
+        """
+        wanted = dict.fromkeys(_PREFERRED, 0) if os.environ.get("DEVSTACK_PORTS") == "any" else dict(_PREFERRED)
         if (named := os.environ.get("PORT", "")).isdigit():
             wanted["web"] = int(named)
         chosen: dict[str, int] = {}
         for name, port in wanted.items():
-            candidates = (port, self.state.ports.get(name, port))
             taken = set(chosen.values())
-            free = (candidate for candidate in candidates if candidate not in taken and ports.is_free(candidate))
-            chosen[name] = next(free, 0) or ports.find_free(taken)
-            if chosen[name] != port and not self._is_given(name):
+            candidates = [number for number in (port, self.state.ports.get(name, 0)) if number not in {0, *taken}]
+            chosen[name] = next(filter(ports.is_free, candidates), 0) or ports.find_free(taken)
+            if port and chosen[name] != port and not self._is_given(name):
                 self.screen.say(f"Port {port} is taken, so {name} is on {chosen[name]}.")
         self.state.ports = chosen
 

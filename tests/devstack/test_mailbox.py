@@ -23,7 +23,7 @@ def catcher(tmp_path: Path) -> Iterator[Catcher]:
 
 
 @pytest.fixture
-def browser(catcher: Catcher):
+def mailbox(catcher: Catcher):
     return make_mailbox(catcher.letters).test_client()
 
 
@@ -46,10 +46,10 @@ def send(catcher: Catcher, *mails: EmailMessage) -> None:
             relay.send_message(mail)
 
 
-def test_a_mail_sent_to_it_is_listed_with_its_text_links_and_headers(catcher, browser):
+def test_a_mail_sent_to_it_is_listed_with_its_text_links_and_headers(catcher, mailbox):
     send(catcher, alert("ann@example.com", 1), alert("bob@example.com", 2))
 
-    first, second = browser.get("/api/messages").json
+    first, second = mailbox.get("/api/messages").json
     assert (first["to"], second["to"]) == (["bob@example.com"], ["ann@example.com"]), "newest first"
     assert first["subject"] == "Zwei Häuser, Nr. 2"
     assert "Größe" in first["html"]
@@ -58,20 +58,20 @@ def test_a_mail_sent_to_it_is_listed_with_its_text_links_and_headers(catcher, br
     assert catcher.accepted() == ["<1@harborvine.example>", "<2@harborvine.example>"]
 
 
-def test_the_list_can_be_narrowed_to_a_recipient(catcher, browser):
+def test_the_list_can_be_narrowed_to_a_recipient(catcher, mailbox):
     send(catcher, alert("ann@example.com", 1), alert("bob@example.com", 2))
 
-    page = browser.get("/?to=ANN@").text
+    page = mailbox.get("/?to=ANN@").text
     assert "ann@example.com" in page
     assert "bob@example.com" not in page
 
 
-def test_a_mail_opened_in_the_browser_can_run_nothing(catcher, browser):
+def test_a_mail_opened_in_the_browser_can_run_nothing(catcher, mailbox):
     send(catcher, alert("ann@example.com"))
     (letter,) = catcher.messages()
 
-    page = browser.get(f"/messages/{letter.summary.key}").text
-    answer = browser.get(f"/messages/{letter.summary.key}/html")
+    page = mailbox.get(f"/messages/{letter.summary.key}").text
+    answer = mailbox.get(f"/messages/{letter.summary.key}/html")
     assert 'sandbox="allow-same-origin allow-popups' in page
     assert "allow-scripts" not in page + answer.headers["Content-Security-Policy"]
     assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
@@ -86,7 +86,7 @@ def test_what_another_program_delivers_appears_and_what_is_deleted_goes(tmp_path
     assert len(theirs) == 0
 
 
-def test_one_click_unsubscribing_posts_what_rfc_8058_says(catcher, browser):
+def test_one_click_unsubscribing_posts_what_rfc_8058_says(catcher, mailbox):
     posted = []
 
     class Sender(BaseHTTPRequestHandler):
@@ -104,7 +104,7 @@ def test_one_click_unsubscribing_posts_what_rfc_8058_says(catcher, browser):
         threading.Thread(target=site.handle_request, daemon=True).start()
         send(catcher, alert("ann@example.com", unsubscribe=f"http://127.0.0.1:{site.server_port}/u/7"))
         (letter,) = catcher.messages()
-        page = browser.post(f"/messages/{letter.summary.key}/unsubscribe").text
+        page = mailbox.post(f"/messages/{letter.summary.key}/unsubscribe").text
 
     assert posted == [("/u/7", "application/x-www-form-urlencoded", b"List-Unsubscribe=One-Click")]
     assert "One-click unsubscribe: 200 OK" in page
@@ -139,8 +139,8 @@ def test_it_can_refuse_a_mail_for_now_and_a_recipient_for_good(catcher):
     assert catcher.accepted() == []
 
 
-def test_other_sites_pages_can_neither_read_nor_delete_mails(catcher, browser):
+def test_other_sites_pages_can_neither_read_nor_delete_mails(catcher, mailbox):
     send(catcher, alert("ann@example.com"))
-    assert browser.post("/delete", headers={"Origin": "https://elsewhere.example"}).status_code == 403
-    assert browser.get("/api/messages", headers={"Host": "rebound.example"}).status_code == 403
+    assert mailbox.post("/delete", headers={"Origin": "https://elsewhere.example"}).status_code == 403
+    assert mailbox.get("/api/messages", headers={"Host": "rebound.example"}).status_code == 403
     assert len(catcher.messages()) == 1

@@ -46,6 +46,7 @@ class RunningStack:
         self.environment = {
             **os.environ,
             "DEVSTACK_DIR": str(folder / "var"),
+            "DEVSTACK_PORTS": "any",
             "DATABASE_URL": test_servers().database_url,
             "LEGACY_MONGO_URL": "mongodb://127.0.0.1:9/none",
             **environment,
@@ -101,7 +102,7 @@ def start(tmp_path: Path) -> Iterator[Callable[..., RunningStack]]:
         stack.close()
 
 
-def wait_for(condition: Callable[[], object], seconds: float = 20) -> None:
+def wait_for(condition: Callable[[], object], seconds: float = 60) -> None:
     until = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < until, "waited in vain"
@@ -150,7 +151,7 @@ def test_a_killed_stack_takes_its_programs_with_it_and_can_be_started_again(star
     ours = stack.programs
     stack.program.kill()
     stack.program.wait()
-    wait_for(lambda: not any(identity.is_alive() for identity in ours.values()), seconds=5)
+    wait_for(lambda: not any(identity.is_alive() for identity in ours.values()), seconds=20)
 
     start()
 
@@ -197,7 +198,7 @@ def test_test_servers_end_with_the_test_process_even_when_it_is_killed():
         servers = [Identity.of(int(pid)) for pid in tests.stdout.readline().split()]
         assert all(servers)
         tests.kill()
-    wait_for(lambda: not any(server.is_alive() for server in servers), seconds=5)
+    wait_for(lambda: not any(server.is_alive() for server in servers), seconds=20)
     shutil.rmtree(folder)
 
 
