@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import insert, update
 
 from app.domain.models import JobRun, JobSchedule, RunState, Trigger
-from app.domain.ops.clock import occurrences
+from app.domain.ops.clock import next_due, occurrences
 from app.domain.ops.due import write_schedule
 from app.extensions import db
 from app.jobs.kinds import KINDS
@@ -49,9 +49,14 @@ class Ledger:
         for row in rows:
             if row["schedule_name"]:
                 newest[row["schedule_name"]] = max(row["due_at"], newest.get(row["schedule_name"], row["due_at"]))
-        for name, due in newest.items():
+        for line in SCHEDULE:
+            if line.name not in newest:
+                continue
+            coming = next_due(line.cron, line.time_zone, newest[line.name])
             db.session.execute(
-                update(JobSchedule).where(JobSchedule.name == name).values(last_due_at=due, next_due_at=None)
+                update(JobSchedule)
+                .where(JobSchedule.name == line.name)
+                .values(last_due_at=newest[line.name], next_due_at=coming)
             )
         db.session.commit()
 

@@ -123,17 +123,20 @@ def found(random: Random, now: datetime) -> World:
 
 
 def bring_buyers(world: World, count: int) -> list[Contact]:
-    contacts = [
-        Contact(
-            office_id=world.office.id,
-            contact_key=f"HV-B{number:04d}",
-            full_name=f"{person['first_name']} {person['last_name']}",
-            owner_member_id=world.random.choice(world.members).id,
-            original_entry_timestamp=world.now - timedelta(days=world.random.uniform(4, 700)),
-            **person,
+    contacts = []
+    for number, person in enumerate(people.buyers(count, world.random), start=1):
+        entered = world.now - timedelta(days=world.random.uniform(4, 700))
+        contacts.append(
+            Contact(
+                office_id=world.office.id,
+                contact_key=f"HV-B{number:04d}",
+                full_name=f"{person['first_name']} {person['last_name']}",
+                owner_member_id=world.random.choice(world.members).id,
+                original_entry_timestamp=entered,
+                modification_timestamp=entered,
+                **person,
+            )
         )
-        for number, person in enumerate(people.buyers(count, world.random), start=1)
-    ]
     db.session.add_all(contacts)
     db.session.commit()
     return contacts
