@@ -15,6 +15,7 @@ from flask_login import current_user
 from jinja2 import StrictUndefined
 from jinja2_fragments.flask import render_block
 from werkzeug.middleware.proxy_fix import ProxyFix
+from werkzeug.routing import IntegerConverter
 
 from app import display
 from app.domain.errors import Forbidden
@@ -42,6 +43,12 @@ EVERYONE = (Role.ADMIN, Role.STAFF, Role.AGENT, Role.VIEWER)
 EDITORS = (Role.ADMIN, Role.STAFF, Role.AGENT)
 STAFF = (Role.ADMIN, Role.STAFF)
 ADMINS = (Role.ADMIN,)
+
+
+class RowId(IntegerConverter):
+    """A number in an address that PostgreSQL can hold; a longer one leads nowhere (404), as one that is not taken."""
+
+    regex = r"\d{1,18}"
 
 
 def access(*roles: Role) -> Callable[[View], View]:
@@ -236,6 +243,7 @@ def init_app(app: Flask) -> None:
 
     if proxies := app.extensions["porchlight"].proxies:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=proxies, x_proto=proxies, x_host=proxies)  # type: ignore[method-assign]
+    app.url_map.converters["int"] = RowId
     app.jinja_env.undefined = StrictUndefined
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True

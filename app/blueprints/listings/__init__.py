@@ -189,7 +189,9 @@ def _then(event: Any) -> str:
         return words.silence(event.not_alertable_reason).capitalize() + "."
     due = queries.next_alerts_at()
     fits = wanted.wanted(queries.listing_of(current_user.office_id, event.listing_id))
-    count = "1,000+" if fits.searches >= wanted.MOST else plural(fits.searches, "search", "searches")
+    if not fits.searches:
+        return "No active search fits it, so nobody is told."
+    count = "1,000+ searches" if fits.searches >= wanted.MOST else plural(fits.searches, "search", "searches")
     return f"It fits {count}; alerts go out {f'at {clock(due)}' if due else 'with the next run'}."
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from flask_wtf import FlaskForm
 from wtforms import BooleanField, Field, SelectField, StringField, TextAreaField
+from wtforms.fields.choices import SelectChoice
 from wtforms.widgets import DateInput, HiddenInput
 
 from app.blueprints.listings import amounts
@@ -119,7 +120,7 @@ class Choice(SelectField):
     def __init__(self, column: str, values: Iterable[Any], label: str = "", **options: Any) -> None:
         super().__init__(
             label or FIELDS[column].label,
-            choices=[("", "Unknown"), *((value.value, value.value) for value in values)],
+            choices=[SelectChoice("", "Unknown"), *(SelectChoice(value.value) for value in values)],
             coerce=lambda value: value or None,
             **options,
         )
@@ -131,8 +132,8 @@ class Choice(SelectField):
 
     def keep(self, value: str | None) -> None:
         """Offer this value too."""
-        if value and all(value != offered for offered, *_ in self.choices or ()):
-            self.choices = [*(self.choices or ()), (value, value)]
+        if value and all(value != offered.value for offered in self.choices or ()):
+            self.choices = [*(self.choices or ()), SelectChoice(value)]
 
 
 def _yes_no(value: Any) -> bool | None:
@@ -145,7 +146,7 @@ class YesNo(SelectField):
     def __init__(self, column: str, label: str = "", **options: Any) -> None:
         super().__init__(
             label or FIELDS[column].label,
-            choices=[("", "Unknown"), ("yes", "Yes"), ("no", "No")],
+            choices=[SelectChoice("", "Unknown"), SelectChoice("yes", "Yes"), SelectChoice("no", "No")],
             coerce=lambda value: value,
             **options,
         )
@@ -158,7 +159,7 @@ class YesNo(SelectField):
 def _status_field() -> SelectField:
     return SelectField(
         "Status",
-        choices=[(status.value, f"{status.value}: {STATUS_MEANINGS[status]}") for status in StandardStatus],
+        choices=[SelectChoice(status.value, f"{status.value}: {STATUS_MEANINGS[status]}") for status in StandardStatus],
         default=StandardStatus.ACTIVE.value,
     )
 
@@ -341,10 +342,13 @@ class ListingForm(Guarded):
 
     def offer(self, members: Sequence[Any], listing: Listing | None = None) -> None:
         """The agents to choose from: the office's, and the one it has."""
-        choices = [("", "Nobody of this office"), *((str(member.id), member.member_full_name) for member in members)]
+        choices = [
+            SelectChoice("", "Nobody of this office"),
+            *(SelectChoice(str(member.id), member.member_full_name) for member in members),
+        ]
         agent = listing.list_agent if listing is not None else None
-        if agent is not None and all(value != str(agent.id) for value, _ in choices):
-            choices.append((str(agent.id), agent.member_full_name))
+        if agent is not None and all(choice.value != str(agent.id) for choice in choices):
+            choices.append(SelectChoice(str(agent.id), agent.member_full_name))
         self.list_agent_id.choices = choices
         if self.list_agent_full_name.raw_data is None and self.list_agent_id.data is not None:
             self.list_agent_full_name.data = ""  # the account says it
@@ -367,7 +371,7 @@ class ListingForm(Guarded):
         values = super().values()
         chosen = values["list_agent_id"]
         if chosen is not None:
-            names = dict(self.list_agent_id.choices or ())
+            names = {choice.value: choice.label for choice in self.list_agent_id.choices or ()}
             values["list_agent_full_name"] = names.get(str(chosen), values["list_agent_full_name"])
         return values
 
