@@ -21,7 +21,7 @@ def test_a_vendor_file_is_the_one_that_was_looked_at(name):
     assert hashlib.sha256(vendor.carried_path(carried).read_bytes()).hexdigest() == carried.sha256
 
 
-@pytest.mark.parametrize("carried", {*vendor.FILES.values(), vendor.ICONS}, ids=lambda carried: carried.path)
+@pytest.mark.parametrize("carried", [*vendor.FILES.values(), vendor.ICONS], ids=lambda carried: carried.path)
 def test_the_carrier_is_pinned_to_one_version(carried):
     pins = (ROOT / "requirements.in").read_text()
     pinned = re.search(rf"^{re.escape(carried.distribution)}==(\S+)", pins, re.MULTILINE)
