@@ -139,7 +139,7 @@ def verdict(now: datetime | None = None, *, signs: Vitals | None = None, sums: S
     reasons = [
         *_silent_processes(signs),
         *_overdue(signs),
-        *_failing(signs, now),
+        *failing(signs, now),
         *_unbalanced(signs, sums),
         *_waiting_mail(signs, now),
         *_unreachable(),
@@ -189,7 +189,7 @@ def _overdue(signs: Vitals) -> list[Reason]:
     return reasons
 
 
-def _failing(signs: Vitals, now: datetime) -> list[Reason]:
+def failing(signs: Vitals, now: datetime) -> list[Reason]:
     """A kind whose newest end is a failure. One that nobody schedules is forgotten after a day."""
     reasons = []
     for kind in signs.kinds:

@@ -61,12 +61,13 @@ RULES: tuple[Rule, ...] = (
         "90 days",
         timedelta(days=90),
         "digest_item",
-        # Digests are numbered in the order of their making: everything up to the newest old one may go.
+        # Digests are numbered about in the order of their making, so only what is left of the old ones is looked at.
         """
         DELETE FROM digest_item WHERE ctid = ANY (ARRAY(
-            SELECT ctid FROM digest_item WHERE digest_id <=
+            SELECT i.ctid FROM digest_item i JOIN digest d ON d.id = i.digest_id
+            WHERE d.created_at < :before AND i.digest_id <=
                 (SELECT id FROM digest WHERE created_at < :before ORDER BY created_at DESC LIMIT 1)
-            ORDER BY digest_id LIMIT :batch))""",
+            ORDER BY i.digest_id LIMIT :batch))""",
     ),
     Rule(
         "import_row",

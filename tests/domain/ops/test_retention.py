@@ -1,0 +1,219 @@
+"""Everything that grows has a ceiling (PA-29), and nothing young, open or still counted leaves."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import text
+
+from app.domain.alerts.match import ensure_partitions
+from app.domain.models import (
+    AlertMatch,
+    Digest,
+    DigestItem,
+    ImportBatch,
+    ImportRow,
+    JobRun,
+    ListingEvent,
+    MatchBatch,
+    MessageEvent,
+    OutboundMessage,
+    ProcessHeartbeat,
+    RunState,
+    Trigger,
+)
+from app.domain.ops import ledger, retention
+from app.domain.ops.heartbeat import Heart
+from app.domain.ops.ledger import Work
+from app.extensions import db as database
+
+NOW = datetime(2026, 11, 20, 8, 15, tzinfo=UTC)
+WORK = Work("alerts", 1, skips_overlap=False)
+BEFORE_ALL = NOW - timedelta(days=2000)
+
+
+def days_ago(days: float) -> datetime:
+    return NOW - timedelta(days=days)
+
+
+def apply_all() -> dict[str, int]:
+    gone: dict[str, int] = {}
+    for rule in retention.RULES:
+        while count := rule.apply(NOW):
+            gone[rule.counted_as] = gone.get(rule.counted_as, 0) + count
+    return gone
+
+
+def run_of(state: RunState, days: float) -> JobRun:
+    run = ledger.add("alerts", WORK, trigger=Trigger.MANUAL, now=days_ago(days))
+    if state is RunState.PENDING:
+        return run
+    token = ledger.claim(run.id, "w", 60, now=days_ago(days)).lease_token
+    if state is RunState.SUCCEEDED:
+        ledger.finish(run.id, token, {}, now=days_ago(days))
+    elif state is RunState.FAILED:
+        ledger.fail(run.id, token, "ValueError", "no", now=days_ago(days))
+    return run
+
+
+def test_runs_leave_after_30_days_failed_ones_after_180_and_open_ones_never(db):
+    kept = [
+        run_of(RunState.SUCCEEDED, 29).id,
+        run_of(RunState.FAILED, 179).id,
+        run_of(RunState.PENDING, 400).id,
+        run_of(RunState.RUNNING, 400).id,
+    ]
+    run_of(RunState.SUCCEEDED, 31)
+    run_of(RunState.FAILED, 181)
+    assert apply_all() == {"job_run": 2}
+    assert [run_id for (run_id,) in db.session.query(JobRun.id).order_by(JobRun.id)] == kept
+
+
+def test_a_batch_is_a_thousand_rows(db):
+    db.session.execute(
+        text(
+            "INSERT INTO job_run (kind, queue, trigger, state, created_at, finished_at)"
+            " SELECT 'alerts', 'alerts', 'event', 'succeeded', :old, :old FROM generate_series(1, 1500)"
+        ),
+        {"old": days_ago(40)},
+    )
+    rule = retention.RULES[0]
+    assert [rule.apply(NOW) for _ in range(3)] == [1000, 500, 0]
+
+
+def test_heartbeats_leave_after_a_day(db):
+    Heart("worker", queue="bulk").beat(now=days_ago(0.9))
+    Heart("worker", queue="bulk").beat(now=days_ago(1.1))
+    assert apply_all() == {"process_heartbeat": 1}
+    assert db.session.query(ProcessHeartbeat).count() == 1
+
+
+@pytest.fixture
+def mail(make, db):
+    """mail(days): a digest of that age with an item, its sent message and the message's event."""
+    office = make.office()
+
+    def of(days: float, state: str = "sent") -> OutboundMessage:
+        contact, home = make.contact(office), make.listing(office)
+        digest = Digest(
+            office_id=office.id,
+            contact_id=contact.id,
+            recipient=contact.email,
+            window_end=days_ago(days),
+            state="built",
+            token=f"digest-{contact.id}",
+            created_at=days_ago(days),
+        )
+        db.session.add(digest)
+        db.session.flush()
+        db.session.add(
+            DigestItem(
+                digest_id=digest.id,
+                alert_subscription_id=1,
+                event_seq=1,
+                office_id=office.id,
+                recipient=contact.email,
+                listing_id=home.id,
+                saved_search_id=1,
+                search_version=1,
+                kind="New",
+                fingerprint="1",
+                outcome="shown",
+            )
+        )
+        message = make.message(
+            contact,
+            digest_id=digest.id,
+            state=state,
+            body_text="words",
+            body_html="<p>words</p>",
+            created_at=days_ago(days),
+            not_before=days_ago(days),
+            **({"sent_at": days_ago(days)} if state == "sent" else {}),
+        )
+        make.message_event(message, "sent", recorded_at=days_ago(days), occurred_at=days_ago(days))
+        return message
+
+    return of
+
+
+def test_the_words_of_a_mail_leave_after_30_days_and_the_mail_stays(db, mail):
+    young, old, waiting = mail(29), mail(31), mail(31, state="queued")
+    assert apply_all() == {"bodies": 1}
+    for message in (young, old, waiting):
+        db.session.refresh(message)
+    assert (young.body_text, young.body_html) == ("words", "<p>words</p>")
+    assert (old.body_text, old.body_html, old.subject is None) == (None, None, False)
+    assert waiting.body_text == "words"
+
+
+def test_the_items_of_a_digest_leave_after_90_days_and_the_digest_stays(db, mail):
+    mail(89)
+    mail(91)
+    assert apply_all()["digest_item"] == 1
+    assert db.session.query(DigestItem).count() == 1
+    assert db.session.query(Digest).count() == 2
+
+
+def test_mails_with_their_log_and_their_digest_leave_after_24_months(db, mail):
+    mail(700)
+    mail(740)
+    mail(740, state="queued")
+    gone = apply_all()
+    assert (gone["outbound_message"], gone["digest"]) == (1, 1)
+    assert db.session.query(OutboundMessage).count() == 2
+    assert db.session.query(MessageEvent).count() == 1
+    assert db.session.query(Digest).count() == 2, "one is young, one still has its message"
+
+
+def test_listing_events_leave_after_18_months(db, make):
+    home = make.listing(make.office())
+    make.event(home, recorded_at=days_ago(540))
+    make.event(home, recorded_at=days_ago(555))
+    assert apply_all() == {"listing_event": 1}
+    assert db.session.query(ListingEvent).count() == 1
+
+
+def test_the_rows_of_a_file_leave_after_90_days_and_what_became_of_the_file_stays(db, make):
+    office = make.office()
+    for days, state in ((89, "finished"), (91, "finished"), (91, "running")):
+        batch = ImportBatch(
+            office_id=office.id,
+            source="MLS",
+            file_name="homes.csv",
+            file_path="homes.csv",
+            file_sha256="0",
+            file_bytes=1,
+            state=state,
+            created_at=days_ago(days),
+        )
+        db.session.add(batch)
+        db.session.flush()
+        db.session.add(ImportRow(import_batch_id=batch.id, line_no=2, outcome="created"))
+    db.session.commit()
+    assert apply_all() == {"import_row": 1}
+    assert db.session.query(ImportRow).count() == 2
+    assert db.session.query(ImportBatch).count() == 3
+
+
+def test_matches_leave_by_whole_days_and_what_has_no_day_of_its_own_row_by_row(db):
+    old, young = days_ago(100).date(), days_ago(10).date()
+    for day in (old, young):
+        ensure_partitions(day, day)
+        database.session.add(AlertMatch(found_on=day, batch_id=1, alert_subscription_id=1, event_seqs=[1]))
+    database.session.add(AlertMatch(found_on=days_ago(120).date(), batch_id=2, alert_subscription_id=1, event_seqs=[1]))
+    for day in (old, young):
+        database.session.add(
+            MatchBatch(found_on=day, event_seqs=[1], done_at=NOW, matched_events=1, unmatched_events=0, pairs=1)
+        )
+    database.session.commit()
+    assert apply_all() == {"alert_match": 1, "match_batch": 1}
+    assert retention.drop_partitions(NOW) == 1
+    assert [day for (day,) in database.session.query(AlertMatch.found_on)] == [young]
+    assert retention.drop_partitions(NOW) == 0
+
+
+def test_every_rule_is_older_than_the_longest_balance(db):
+    """Design §3: what a sum still counts must not leave. (A heartbeat is in no sum.)"""
+    assert all(rule.age >= timedelta(days=30) for rule in retention.RULES if rule.table != "process_heartbeat")

@@ -1,0 +1,161 @@
+"""The bell rings best effort; the row is the promise."""
+
+from __future__ import annotations
+
+import pytest
+import redis
+from rq import Queue
+from rq.serializers import JSONSerializer
+
+from app.domain.errors import NotFound
+from app.domain.models import JobRun, RunState, Trigger
+from app.extensions import db as database
+from app.jobs.kinds import KINDS, Kind
+from app.jobs.queue import ring, ring_due, start, work
+from app.jobs.run import Run
+from tests.blueprints.test_health import app_with
+
+
+@pytest.fixture
+def wire(app):
+    client = redis.Redis.from_url(app.extensions["porchlight"].redis_url)
+    client.flushdb()
+    yield client
+    client.flushdb()
+
+
+@pytest.fixture
+def errand():
+    """A kind of run for one test: give it the function."""
+    given = {}
+
+    def do(run: Run) -> dict[str, int]:
+        return given["function"](run)
+
+    KINDS["errand"] = Kind(do, "bulk", timeout=60, max_attempts=2, overlap=True)
+    yield given
+    del KINDS["errand"]
+
+
+def waiting(wire: redis.Redis, queue: str = "bulk") -> list[int]:
+    return [job.args[0] for job in Queue(queue, connection=wire, serializer=JSONSerializer).jobs]
+
+
+def begun(kind: str = "errand", **args: object) -> int:
+    run_id = start(kind, args, trigger=Trigger.MANUAL).id
+    database.session.commit()
+    return run_id
+
+
+def found(run_id: int) -> JobRun:
+    """The run as it is now; work() leaves the session empty, as a request does."""
+    database.session.expire_all()
+    return database.session.get_one(JobRun, run_id)
+
+
+def test_a_kind_that_does_not_exist_is_not_started(db):
+    with pytest.raises(NotFound):
+        start("no-such-thing", trigger=Trigger.MANUAL)
+
+
+def test_ringing_twice_lies_in_the_queue_once(db, wire, errand):
+    run_id = begun()
+    assert ring([run_id]) == 1
+    ring([run_id])
+    assert waiting(wire) == [run_id]
+    (job,) = Queue("bulk", connection=wire, serializer=JSONSerializer).jobs
+    assert job.id == f"run-{run_id}-0"
+    assert (job.result_ttl, job.timeout) == (0, 60)
+    assert 0 < wire.ttl(job.key) <= 120
+
+
+def test_a_run_that_ended_is_not_rung_for(db, wire, errand):
+    errand["function"] = lambda _: {}
+    run_id = begun()
+    work(run_id)
+    assert ring([run_id]) == 0
+
+
+def test_without_redis_ringing_changes_nothing_and_says_nothing_to_the_person(app, db, tmp_path, errand):
+    run_id = begun()
+    with app_with(app, tmp_path, redis_url="redis://127.0.0.1:9/0").app_context():
+        assert ring([run_id]) == 0
+        assert ring_due() == 0
+    assert found(run_id).hinted_at is None, "so that it is rung for as soon as Redis is back"
+
+
+def test_what_is_due_is_rung_for_again_at_once_when_redis_has_forgotten(db, wire, errand):
+    run_id = begun()
+    assert ring_due() == 1
+    assert ring_due() == 0
+    wire.flushdb()
+    assert ring_due() == 1
+    assert waiting(wire) == [run_id]
+
+
+def test_a_run_hands_on_in_the_transaction_that_ends_it(db, wire, errand):
+    def hand_on(run: Run) -> dict[str, int]:
+        run.then("alerts", {"window_end": run.window_end.isoformat()})
+        return {"handed": 1}
+
+    errand["function"] = hand_on
+    run_id = begun()
+    work(run_id)
+    run = found(run_id)
+    (follower,) = db.session.query(JobRun).filter_by(after_run_id=run_id).all()
+    assert (run.state, run.counts) == (RunState.SUCCEEDED, {"handed": 1})
+    assert (follower.kind, follower.trigger, follower.state) == ("alerts", "event", "pending")
+    assert waiting(wire, "alerts") == [follower.id], "and the bell was rung for it"
+
+
+def test_a_run_that_fails_hands_nothing_on_and_leaves_nothing_behind(db, errand, make):
+    def stumble(run: Run) -> dict[str, int]:
+        make.office(office_key="half-done")
+        run.then("alerts")
+        raise ValueError("no")
+
+    errand["function"] = stumble
+    run_id = begun()
+    work(run_id)
+    run = found(run_id)
+    assert (run.state, run.attempt, run.error_class) == (RunState.PENDING, 1, "ValueError")
+    assert db.session.query(JobRun).count() == 1
+
+
+def test_a_follow_up_that_waits_already_is_not_doubled(db, errand):
+    errand["function"] = lambda run: run.then("messages", dedup_key="messages-due") or {}
+    for _ in range(2):
+        work(begun())
+    assert db.session.query(JobRun).filter_by(kind="messages").count() == 1
+
+
+def test_a_kind_that_left_the_code_fails_with_those_words(db, errand):
+    run_id = begun()
+    del KINDS["errand"]
+    try:
+        work(run_id)
+    finally:
+        KINDS["errand"] = Kind(lambda _: {}, "bulk", timeout=60, max_attempts=2, overlap=True)
+    run = found(run_id)
+    assert (run.state, run.error_class) == (RunState.FAILED, "NoSuchKind")
+
+
+def test_the_window_of_a_run_is_the_same_for_every_attempt(db, errand):
+    seen = []
+
+    def look(run: Run) -> dict[str, int]:
+        seen.append(run.window_end)
+        if run.attempt == 1:
+            raise ValueError("once")
+        return {}
+
+    errand["function"] = look
+    run_id = begun()
+    work(run_id)
+    run = found(run_id)
+    run.run_after = run.created_at
+    db.session.commit()
+    work(run_id)
+    run = found(run_id)
+    assert seen == [run.created_at, run.created_at]
+    assert run.state == RunState.SUCCEEDED

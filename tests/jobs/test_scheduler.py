@@ -1,0 +1,148 @@
+"""rq-scheduler, guarded: each of its known ways to lose or double a due time is closed."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import time
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import redis
+from rq import Queue
+from rq.serializers import JSONSerializer
+
+from app.domain.models import JobRun, JobSchedule
+from app.domain.ops.clock import Line
+from app.jobs.schedule import SCHEDULE
+from app.jobs.scheduler import Clock, NotUTC, look_at, tick
+
+TEMPLATES = "rq:scheduler:scheduled_jobs"
+
+
+@pytest.fixture
+def wire(app):
+    client = redis.Redis.from_url(app.extensions["porchlight"].redis_url)
+    client.flushdb()
+    yield client
+    client.flushdb()
+
+
+@pytest.fixture
+def clock(app, wire):
+    return Clock(app.extensions["porchlight"].redis_url, SCHEDULE)
+
+
+def make_due(wire: redis.Redis, name: str) -> str:
+    member = next(each for each in wire.zrange(TEMPLATES, 0, -1) if f"-{name}-" in each.decode())
+    wire.zadd(TEMPLATES, {member: time.time() - 60})
+    return member.decode()
+
+
+def test_it_refuses_to_start_in_a_zone_with_summer_time(app):
+    os.environ["TZ"] = "America/New_York"
+    time.tzset()
+    try:
+        with pytest.raises(NotUTC):
+            Clock(app.extensions["porchlight"].redis_url, SCHEDULE)
+    finally:
+        os.environ["TZ"] = "UTC"
+        time.tzset()
+
+
+def test_every_line_is_on_the_clock_once_however_often_it_is_ensured(clock, wire):
+    for _ in range(3):
+        clock.ensure()
+    assert wire.zcard(TEMPLATES) == len(SCHEDULE)
+
+
+def test_ensuring_a_line_that_is_due_does_not_lose_its_due_time(clock, wire):
+    clock.ensure()
+    member = make_due(wire, "alerts")
+    before = wire.zscore(TEMPLATES, member)
+    clock.ensure()
+    assert wire.zscore(TEMPLATES, member) == before
+
+
+def test_what_a_flush_took_is_put_back(clock, wire):
+    clock.ensure()
+    wire.flushdb()
+    clock.ensure()
+    assert wire.zcard(TEMPLATES) == len(SCHEDULE)
+
+
+def test_a_template_whose_hash_is_gone_is_put_back(clock, wire):
+    clock.ensure()
+    member = make_due(wire, "alerts")
+    wire.delete(f"rq:job:{member}")
+    clock.ensure()
+    assert wire.exists(f"rq:job:{member}")
+
+
+def test_a_line_that_left_the_code_leaves_the_clock(clock, wire, app):
+    Clock(app.extensions["porchlight"].redis_url, [*SCHEDULE, Line("old", "sweep", "* * * * *", "UTC", 60)]).ensure()
+    assert wire.zcard(TEMPLATES) == len(SCHEDULE) + 1
+    clock.ensure()
+    assert wire.zcard(TEMPLATES) == len(SCHEDULE)
+    assert not wire.keys("rq:job:clock-old-*")
+
+
+def test_a_due_line_is_rung_once_and_set_to_its_next_due_time(clock, wire):
+    clock.ensure()
+    member = make_due(wire, "alerts")
+    assert clock.enqueue_jobs() == ["alerts"]
+    assert clock.enqueue_jobs() == []
+    queue = Queue("alerts", connection=wire, serializer=JSONSerializer)
+    assert [(job.func_name, job.args) for job in queue.jobs] == [("app.jobs.scheduler.tick", ["alerts"])]
+    assert wire.ttl(queue.jobs[0].key) > 0, "a tick nobody takes is forgotten"
+    upcoming = datetime.fromtimestamp(wire.zscore(TEMPLATES, member), UTC)
+    assert datetime.now(UTC) < upcoming <= datetime.now(UTC) + timedelta(minutes=15)
+
+
+def test_an_entry_that_cannot_be_read_stops_no_other(clock, wire):
+    clock.ensure()
+    member = make_due(wire, "alerts")
+    wire.hset(f"rq:job:{member}", mapping={"data": b"not a job", "created_at": b"never"})
+    wire.zadd(TEMPLATES, {"somebody-elses": time.time() - 60})
+    wire.hset("rq:job:somebody-elses", mapping={"data": pickle.dumps(("x", None, (), {}))})
+    make_due(wire, "sweep")
+    assert sorted(clock.enqueue_jobs()) == ["alerts", "sweep"]
+
+
+def test_nobody_elses_lock_is_taken_off(clock, wire):
+    assert clock.acquire_lock()
+    wire.set(clock.scheduler_lock_key, "another's")
+    clock.remove_lock()
+    assert wire.get(clock.scheduler_lock_key) == b"another's"
+
+
+def test_a_second_clock_waits_for_the_lock_of_the_first(clock, app):
+    second = Clock(app.extensions["porchlight"].redis_url, SCHEDULE)
+    assert clock.acquire_lock()
+    assert not second.acquire_lock()
+    clock.remove_lock()
+    assert second.acquire_lock()
+
+
+def test_without_redis_due_times_become_runs_all_the_same(app, db):
+    nowhere = Clock("redis://127.0.0.1:9/0", SCHEDULE, interval=1)
+    nowhere.run(burst=True)
+    line = db.session.get(JobSchedule, "sweep")
+    line.next_due_at = line.last_due_at = datetime.now(UTC) - timedelta(minutes=2)
+    db.session.commit()
+    nowhere.run(burst=True)
+    assert db.session.query(JobRun).filter_by(schedule_name="sweep", state="pending").count() == 1
+
+
+def test_a_tick_that_comes_twice_makes_one_run(db, wire):
+    from app.domain.ops import due
+
+    due.write_schedule(SCHEDULE, now=datetime.now(UTC) - timedelta(minutes=20))
+    db.session.commit()
+    tick("alerts")
+    tick("alerts")
+    look_at(SCHEDULE)
+    states = [run.state for run in db.session.query(JobRun).filter_by(schedule_name="alerts").order_by(JobRun.due_at)]
+    assert states[-1] == "pending"
+    assert len(states) in {1, 2}
+    tick("no-such-line")
