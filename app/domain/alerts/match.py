@@ -14,8 +14,8 @@ BATCH = 1_000
 """Events in one batch: bounds the work, the memory and the transaction."""
 
 
-def take_batches(now: datetime | None = None, job_run_id: int | None = None) -> int:
-    """Put every alertable event committed since the last time into exactly one batch; the number of batches made.
+def take_batches(now: datetime | None = None, job_run_id: int | None = None, *, most: int = BATCH) -> int:
+    """Put every alertable event committed since the last time into exactly one batch of at most `most`; the number of batches.
 
     Safe at any moment and from several places at once. With nothing new it reads two rows and writes none. Needs READ
     COMMITTED, and that the caller commits: the lock on the watermark is held until then.
@@ -24,7 +24,7 @@ def take_batches(now: datetime | None = None, job_run_id: int | None = None) -> 
         return 0
     # The lock has its own statement, so that the next one's snapshot is newer than the lock.
     xmax, xip = queries.watermark(lock=True)
-    return queries.take(xmax, xip, most=BATCH, now=now or datetime.now(UTC), job_run_id=job_run_id)
+    return queries.take(xmax, xip, most=most, now=now or datetime.now(UTC), job_run_id=job_run_id)
 
 
 def match_one_batch(now: datetime | None = None) -> dict[str, int] | None:

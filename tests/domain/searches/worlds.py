@@ -1,0 +1,353 @@
+"""Small worlds made to be awkward: values on bounds, missing values, points on vertices, edges and cell corners, places
+that overlap. And the oracle: which search wants which home, decided one pair at a time in plain Python.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from hypothesis import strategies as st
+from sqlalchemy import insert, text
+
+from app.domain.listings.areas import area_ids, micro_degrees
+from app.domain.models import (
+    AlertSubscription,
+    AreaKind,
+    Contact,
+    Listing,
+    ListingEvent,
+    Office,
+    SavedSearch,
+    SearchKey,
+)
+from app.domain.models.lookups import PropertySubType, PropertyType
+from app.domain.searches.criteria import Criteria
+from app.domain.searches.keys import explode
+from app.domain.searches.shapes import CELL_SIZES, Circle
+from app.extensions import db
+
+NOW = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)
+
+BOUNDS = {
+    "list_price": (100_000, 250_000, 2_000_000_000),
+    "bedrooms_total": (0, 2, 3),
+    "baths_equivalent": (0, 1.5, 2),
+    "living_area": (900, 1600),
+    "lot_size_square_feet": (0, 5_000, 100_000_000_000),
+    "year_built": (1600, 1990, 2200),
+}
+TYPES = (PropertyType.RESIDENTIAL.value, PropertyType.LAND.value, PropertyType.MANUFACTURED_IN_PARK.value)
+SUB_TYPES = (PropertySubType.AGRICULTURE.value, PropertySubType.TOWNHOUSE.value, PropertySubType.WAREHOUSE.value)
+STATUSES = ("Active", "Coming Soon", "Withdrawn")
+PLACES = {
+    "city": ("Port Ellery", "Alder Glen"),
+    "postal_code": ("04100", "04101-1234"),
+    "county_or_parish": ("York", "Port Ellery"),
+    "subdivision_name": ("Quarry Hill", "Alder Glen"),
+}
+CIRCLES = (
+    {"latitude": 43.66, "longitude": -70.25, "miles": 0.5},
+    {"latitude": 43.6612, "longitude": -70.2544, "miles": 2},
+    {"latitude": 43.7, "longitude": -70.2, "miles": 30},
+    {"latitude": 0, "longitude": 179.9999, "miles": 1},
+    {"latitude": -84.5, "longitude": -180, "miles": 0.25},
+)
+BOXES = (
+    {"south": 43.65, "west": -70.27, "north": 43.67, "east": -70.25},
+    {"south": 43.651234, "west": -70.261234, "north": 43.661235, "east": -70.259999},
+    {"south": 43, "west": -71, "north": 44.5, "east": -70},
+    {"south": 89, "west": 179, "north": 90, "east": 180},
+)
+
+
+def _points() -> list[tuple[int, int]]:
+    """Where mistakes live: the shapes' corners, edges and extremes, one millionth inside and outside, cell corners."""
+    found: set[tuple[int, int]] = {
+        (43_660_000, -70_255_000),
+        (0, -180_000_000),
+        (0, 180_000_000),
+        (90_000_000, 180_000_000),
+    }
+    for given in BOXES:
+        box = Criteria.parse({"box": given}).box
+        assert box
+        for latitude in (box.south, box.north, (box.south + box.north) // 2):
+            for longitude in (box.west, box.east, (box.west + box.east) // 2):
+                found |= {(latitude, longitude), (latitude - 1, longitude), (latitude, longitude + 1)}
+    for given in CIRCLES:
+        circle = Criteria.parse({"radius": given}).radius
+        assert circle
+        found |= _rim(circle)
+    for size in CELL_SIZES:
+        south, west = 43_660_000 // size * size, -70_255_000 // size * size
+        found |= {(south, west), (south - 1, west), (south, west - 1), (south + size, west + size)}
+    return sorted((y, x) for y, x in found if abs(y) <= 90_000_000 and abs(x) <= 180_000_000)
+
+
+def _rim(circle: Circle) -> set[tuple[int, int]]:
+    found = set()
+    for dy in (0, circle.reach // 2, circle.reach):
+        dx = circle.width_at(dy)
+        for sign_y in (-1, 1):
+            for sign_x in (-1, 1):
+                for nudge in (-1, 0, 1):
+                    longitude = circle.longitude + sign_x * (dx + nudge)
+                    longitude = (longitude + 180_000_000) % 360_000_000 - 180_000_000
+                    found.add((circle.latitude + sign_y * dy, longitude))
+    return found
+
+
+POINTS = _points()
+
+
+def _around(bounds: tuple[float, ...], least: float) -> list[Decimal]:
+    """Each bound, and a hundredth to either side of it."""
+    steps = (Decimal(0), Decimal("0.01"), Decimal("-0.01"))
+    values = {Decimal(str(bound)) + step for bound in bounds for step in steps}
+    return sorted(value for value in values if value >= Decimal(str(least)))
+
+
+def _some(values: tuple[Any, ...]) -> st.SearchStrategy[list[Any]]:
+    return st.lists(st.sampled_from(values), unique=True, max_size=len(values))
+
+
+def _bounds(name: str, sides: tuple[str, ...]) -> st.SearchStrategy[dict[str, Any]]:
+    def ordered(given: dict[str, Any]) -> dict[str, Any]:
+        if {"ge", "le"} <= given.keys() and given["ge"] > given["le"]:
+            return {"ge": given["le"], "le": given["ge"]}
+        return given
+
+    values = st.sampled_from(BOUNDS[name])
+    return st.fixed_dictionaries({}, optional=dict.fromkeys(sides, values)).map(ordered)
+
+
+_NAMED = {kind: _some(names) for kind, names in PLACES.items()}
+_DRAWN = {"radius": st.sampled_from(CIRCLES), "box": st.sampled_from(BOXES)}
+_PLACE = st.one_of(
+    st.fixed_dictionaries({}, optional=_NAMED | _DRAWN),
+    st.fixed_dictionaries({}, optional=_DRAWN),
+    st.sampled_from([{"radius": circle} for circle in CIRCLES] + [{"box": box} for box in BOXES]),
+)
+_WISHES: dict[str, st.SearchStrategy[Any]] = {
+    "standard_status": _some(STATUSES),
+    "property_type": _some(TYPES),
+    "property_sub_type": _some(SUB_TYPES),
+    **{
+        name: _bounds(name, ("ge", "le") if name in {"list_price", "living_area", "year_built"} else ("ge",))
+        for name in BOUNDS
+    },
+}
+_WISH = st.lists(st.sampled_from(sorted(_WISHES)), unique=True, max_size=3).flatmap(
+    lambda names: st.fixed_dictionaries({name: _WISHES[name] for name in names})
+)
+CRITERIA = st.builds(lambda place, wish: Criteria.parse(place | wish), _PLACE, _WISH)
+
+_MAYBE = {
+    "list_price": [value for value in _around(BOUNDS["list_price"], 1) if value < 2_000_000_000],
+    "bedrooms_total": [0, 1, 2, 3, 999],
+    "baths_equivalent": _around((*BOUNDS["baths_equivalent"], 300), 0)[:-1],
+    "living_area": _around(BOUNDS["living_area"], 1),
+    "lot_size_square_feet": [v for v in _around(BOUNDS["lot_size_square_feet"], 0.01) if v < 100_000_000_000],
+    "year_built": [1600, 1989, 1990, 1991, 2200],
+    "property_type": [*TYPES, "Houseboat"],
+    "property_sub_type": [*SUB_TYPES, "Treehouse"],
+}
+HOME = st.fixed_dictionaries(
+    {
+        **{name: st.none() | st.sampled_from(values) for name, values in _MAYBE.items()},
+        "standard_status": st.sampled_from(("Active", "Active", "Active", *STATUSES, "Pending")),
+        "kinds": st.sampled_from((1, 2, 4, 6)),
+        "city": st.sampled_from(("", "port  ellery", "Alder Glen", "Elsewhere")),
+        "postal_code": st.sampled_from(("", "04100-9999", "04101", "99999")),
+        "county_or_parish": st.sampled_from(("", "YORK", "Port Ellery")),
+        "subdivision_name": st.sampled_from(("", "quarry hill ", "Alder Glen")),
+        "point": st.none() | st.sampled_from(POINTS),
+    }
+)
+
+
+@dataclass
+class World:
+    """What a test drew, in the database: listing and event n are home n, subscription n is criteria n."""
+
+    office_id: int
+    homes: list[dict[str, Any]]
+    criteria: list[Criteria]
+    kinds: list[int]
+    xids: list[int]
+    since: list[str]
+    listing_ids: list[int] = field(default_factory=list)
+    seqs: list[int] = field(default_factory=list)
+    subscription_ids: list[int] = field(default_factory=list)
+
+    def wanted(self) -> set[tuple[int, int]]:
+        """The oracle: (subscription number, home number), one pair at a time."""
+        return {
+            (s, h)
+            for s, (criteria, kinds) in enumerate(zip(self.criteria, self.kinds, strict=True))
+            for h, home in enumerate(self.homes)
+            if kinds & home["kinds"] and criteria.matches(home) and not self.was_visible(s, h)
+        }
+
+    def was_visible(self, search: int, home: int) -> bool:
+        """Whether the home's event was visible in the snapshot that the subscription began with (PA-13)."""
+        xmin, xmax, xip = self.since[search].split(":")
+        xid = self.xids[home]
+        return xid < int(xmin) or (xid < int(xmax) and str(xid) not in xip.split(","))
+
+
+def values_of(home: dict[str, Any]) -> dict[str, Any]:
+    """The home as a listing has it: coordinates in degrees."""
+    point = home["point"]
+    return {name: value for name, value in home.items() if name not in {"point", "kinds"}} | {
+        "latitude": Decimal(point[0]) / 1_000_000 if point else None,
+        "longitude": Decimal(point[1]) / 1_000_000 if point else None,
+    }
+
+
+_AREA_COLUMNS = dict(
+    zip(AreaKind, ("city_area_id", "postal_code_area_id", "county_area_id", "subdivision_area_id"), strict=True)
+)
+
+
+def settle(
+    homes: list[dict[str, Any]],
+    searches: list[tuple[Criteria, int]],
+    xids: list[int] | None = None,
+    since: list[str] | None = None,
+) -> World:
+    """Write it: an office, its listings with one alertable event each, and one active subscription for each search.
+
+    Key rows come from explode(), as everywhere. Without `xids` and `since`, every event is news to everybody.
+    """
+    number = db.session.scalar(text("SELECT coalesce(max(id), 0) + 1 FROM office"))
+    office = {"office_key": f"world-{number}", "office_name": "World", "time_zone": "America/New_York"}
+    office_id = db.session.scalar(insert(Office).returning(Office.id), [office])
+    world = World(
+        office_id,
+        [values_of(home) | {"kinds": home["kinds"]} for home in homes],
+        [criteria for criteria, _ in searches],
+        [kinds for _, kinds in searches],
+        xids or [100] * len(homes),
+        since or ["1:1:"] * len(searches),
+    )
+    _settle_homes(world)
+    _settle_searches(world)
+    return world
+
+
+def _settle_homes(world: World) -> None:
+    named = {(kind, home[kind.value]) for home in world.homes for kind in AreaKind}
+    areas = area_ids(world.office_id, named)
+    rows = []
+    for number, home in enumerate(world.homes):
+        places = {column: areas.get((kind, home[kind.value])) for kind, column in _AREA_COLUMNS.items()}
+        rows.append(
+            {name: value for name, value in home.items() if name != "kinds"}
+            | places
+            | {
+                "office_id": world.office_id,
+                "listing_key": f"{world.office_id}-{number}",
+                "originating_system_name": "world",
+                "originating_system_key": str(number),
+                "market_spell_no": 1,
+            }
+        )
+    listing = insert(Listing).returning(Listing.id, sort_by_parameter_order=True)
+    world.listing_ids = list(db.session.scalars(listing, rows))
+    carried = set(ListingEvent.__table__.columns.keys()) & rows[0].keys()
+    events = [
+        {name: row[name] for name in carried}
+        | {
+            "xid": str(xid),
+            "listing_id": listing_id,
+            "change_type": "New Listing",
+            "kinds": home["kinds"],
+            "changes": {},
+            "origin": "live_sync",
+            "alertable": True,
+            "occurred_at": NOW,
+            "recorded_at": NOW - timedelta(days=number % 3, hours=number),
+            "latitude_e6": micro_degrees(home["latitude"]),
+            "longitude_e6": micro_degrees(home["longitude"]),
+        }
+        for number, (row, home, listing_id, xid) in enumerate(
+            zip(rows, world.homes, world.listing_ids, world.xids, strict=True)
+        )
+    ]
+    world.seqs = list(
+        db.session.scalars(insert(ListingEvent).returning(ListingEvent.seq, sort_by_parameter_order=True), events)
+    )
+
+
+def _settle_searches(world: World) -> None:
+    contact = db.session.scalar(
+        insert(Contact).returning(Contact.id),
+        [{"office_id": world.office_id, "contact_key": f"{world.office_id}", "full_name": "Amelia Carter"}],
+    )
+    names = [f"{world.office_id}-{number}" for number in range(len(world.criteria))]
+    owned = {"office_id": world.office_id, "contact_id": contact}
+    searches = [
+        owned
+        | {
+            "saved_search_key": name,
+            "saved_search_name": name,
+            "criteria": criteria.as_dict(),
+            "shape": list(criteria.shape.numbers) if criteria.shape else None,
+        }
+        for name, criteria in zip(names, world.criteria, strict=True)
+    ]
+    search_ids = list(
+        db.session.scalars(insert(SavedSearch).returning(SavedSearch.id, sort_by_parameter_order=True), searches)
+    )
+    subscriptions = [
+        owned
+        | {
+            "prospecting_key": name,
+            "token": name,
+            "saved_search_id": search_id,
+            "kinds": kinds,
+            "since_snapshot": since,
+        }
+        for name, search_id, kinds, since in zip(names, search_ids, world.kinds, world.since, strict=True)
+    ]
+    world.subscription_ids = list(
+        db.session.scalars(
+            insert(AlertSubscription).returning(AlertSubscription.id, sort_by_parameter_order=True), subscriptions
+        )
+    )
+    areas = area_ids(world.office_id, {area for criteria in world.criteria for area in criteria.areas})
+    keys = [
+        key._asdict()
+        for criteria, kinds, search_id, subscription_id in zip(
+            world.criteria, world.kinds, search_ids, world.subscription_ids, strict=True
+        )
+        for key in explode(
+            criteria,
+            office_id=world.office_id,
+            areas=areas,
+            kinds=kinds,
+            subscription_id=subscription_id,
+            search_id=search_id,
+        )
+    ]
+    if keys:
+        db.session.execute(insert(SearchKey), keys)
+
+
+SEARCHES = st.lists(st.tuples(CRITERIA, st.sampled_from((7, 7, 1, 2, 4))), min_size=2, max_size=8)
+HOMES = st.lists(HOME, min_size=4, max_size=16)
+
+
+@st.composite
+def snapshots(draw: st.DrawFn) -> str:
+    """A pg_snapshot somewhere around the xids of XIDS."""
+    xmin, more = draw(st.sampled_from((1, 98, 100, 103, 105))), draw(st.integers(0, 5))
+    xip = {xmin} | draw(st.sets(st.integers(xmin, xmin + more - 1), max_size=3)) if more else set()
+    return f"{xmin}:{xmin + more}:{','.join(map(str, sorted(xip)))}"
+
+
+XIDS = st.integers(100, 106)
