@@ -270,6 +270,43 @@ def utc_date(moment: datetime) -> date:
     return moment.astimezone(UTC).date()
 
 
+# After a restore
+
+
+def requeue(since: datetime, *, most: int, now: datetime) -> int:
+    """Make batches of the alertable events recorded after `since` that no batch holds; the number of events."""
+    return (
+        db.session.scalar(
+            text(
+                """
+                WITH lost AS (
+                    SELECT seq, (row_number() OVER (ORDER BY seq) - 1) / :most AS batch FROM listing_event
+                    WHERE recorded_at > :since AND alertable AND seq NOT IN (
+                        SELECT unnest(event_seqs) FROM match_batch WHERE found_on >= CAST(:since AS date)
+                    )
+                ), batch AS (
+                    INSERT INTO match_batch (found_on, event_seqs, taken_at)
+                    SELECT :found_on, array_agg(seq ORDER BY seq), :now FROM lost GROUP BY batch ORDER BY batch
+                )
+                SELECT count(*) FROM lost
+                """
+            ),
+            {"since": since, "most": most, "found_on": utc_date(now), "now": now},
+        )
+        or 0
+    )
+
+
+def begin_anew(now: datetime) -> None:
+    """Date every event before, and every subscription and the watermark at, this moment of this cluster."""
+    for statement in (
+        "UPDATE listing_event SET xid = '3' WHERE xid > '3'",
+        "UPDATE alert_subscription SET since_snapshot = pg_current_snapshot()",
+        "UPDATE match_cursor SET snapshot = pg_current_snapshot(), moved_at = :now",
+    ):
+        db.session.execute(text(statement), {"now": now} if ":now" in statement else {})
+
+
 # The days of alert_match
 
 
