@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import secrets
 from collections.abc import Callable
 from datetime import datetime
@@ -11,6 +12,7 @@ from urllib.parse import urlencode
 
 import structlog
 from flask import Flask, Response, current_app, g, make_response, redirect, render_template, request, url_for
+from flask.sessions import SecureCookieSessionInterface, SessionMixin
 from flask_login import current_user
 from jinja2 import StrictUndefined
 from jinja2_fragments.flask import render_block
@@ -49,6 +51,13 @@ class RowId(IntegerConverter):
     """A number in an address that PostgreSQL can hold; a longer one leads nowhere (404), as one that is not taken."""
 
     regex = r"\d{1,18}"
+
+
+def row_id(text: str) -> int:
+    """The same for a query or a form: `request.args.get("agent", type=row_id)`. Raises ValueError."""
+    if not re.fullmatch(RowId.regex, text, re.ASCII):
+        raise ValueError("not the number of a row")
+    return int(text)
 
 
 def access(*roles: Role) -> Callable[[View], View]:
@@ -134,6 +143,18 @@ def safe_next(target: str | None) -> str | None:
     return target
 
 
+FILES = frozenset({"static", "vendor.file", "vendor.asset"})
+"""Endpoints that send files, the same for everybody."""
+
+
+class PageSessions(SecureCookieSessionInterface):
+    """A visit prolongs the session; a picture does not, and a file that anybody may keep never carries a cookie."""
+
+    def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
+        if request.endpoint not in FILES:
+            super().save_session(app, session, response)
+
+
 def begin_request() -> None:
     g.request_id = secrets.token_hex(4)
     structlog.contextvars.clear_contextvars()
@@ -154,7 +175,7 @@ def send_headers(response: Response) -> Response:
     headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
     if request.is_secure:
         headers.setdefault("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
-    if request.endpoint not in ("static", "vendor.file", "vendor.asset"):
+    if request.endpoint not in FILES:
         headers.setdefault("Cache-Control", "no-store")
         response.vary.add("HX-Request")
     headers["X-Request-Id"] = getattr(g, "request_id", "-")
@@ -241,6 +262,7 @@ HTMX_CONFIG = json.dumps(
 def init_app(app: Flask) -> None:
     from app import drawing, navigation
 
+    app.session_interface = PageSessions()
     if proxies := app.extensions["porchlight"].proxies:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=proxies, x_proto=proxies, x_host=proxies)  # type: ignore[method-assign]
     app.url_map.converters["int"] = RowId

@@ -48,8 +48,10 @@
     if (header?.includes('"toast"')) return;
     complain(event, { text: "That did not work.", detail: "Nothing was changed. Try again, or reload the page." });
   });
-  onHtmx("sendError", "error", (event) =>
-    complain(event, { text: "Porchlight does not answer.", detail: "Nothing was changed. Check the connection and try again." }));
+  onHtmx("sendError", "error", (event) => {
+    if (event.type === "htmx:error" && !event.detail?.ctx) return; // htmx 2 says this beside every other error
+    complain(event, { text: "Porchlight does not answer.", detail: "Check the connection; if you were saving, look whether it is there." });
+  });
   onHtmx("afterOnLoad", "after:request", (event) => silenced.delete(sourceOf(event)));
 
   // --- htmx: proof that a request comes from this page -------------------------------------------------------------

@@ -6,6 +6,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
+from tests.browser.conftest import Live
 from tests.browser.world import addresses
 
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
@@ -14,10 +15,17 @@ PUBLIC = {"auth.sign_in", "public.digest", "public.listing", "public.unsubscribe
 
 def breaches(page: Page) -> list[str]:
     """Each as: rule, how often, the first place."""
-    found = Axe().run(page, options={"runOnly": {"type": "tag", "values": TAGS}})
+    found = Axe().run(page, options={"runOnly": {"type": "tag", "values": TAGS}, "resultTypes": ["violations"]})
     return [
         f"{one['id']} × {len(one['nodes'])}: {one['nodes'][0]['html'][:160]} ({one['nodes'][0]['failureSummary'][:200]})"
         for one in found.response["violations"]
+    ]
+
+
+def pages(live: Live) -> list[tuple[str, str]]:
+    """Every address that is no download."""
+    return [
+        (endpoint, path) for endpoint, path in addresses(live.app, live.world) if "." not in path.rsplit("/", 1)[-1]
     ]
 
 
@@ -30,9 +38,10 @@ def is_page(page: Page) -> bool:
     ("theme", "width"), [("light", 1440), ("dark", 390)], ids=["by day on a desk", "by night on a phone"]
 )
 def test_every_page_is_free_of_barriers(open_as, live, theme, width):
-    member, stranger = open_as("admin", theme=theme, width=width), open_as(None, theme=theme, width=width)
+    member = open_as("admin", theme=theme, width=width, measured=True)
+    stranger = open_as(None, theme=theme, width=width, measured=True)
     found, seen = {}, 0
-    for endpoint, path in [*addresses(live.app, live.world), ("", "/nothing-here")]:
+    for endpoint, path in [*pages(live), ("", "/nothing-here")]:
         page = stranger if endpoint in PUBLIC else member
         page.goto(path)
         if not is_page(page):
@@ -46,7 +55,7 @@ def test_every_page_is_free_of_barriers(open_as, live, theme, width):
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_what_opens_over_a_page_is_free_of_barriers_too(open_as, theme):
-    page = open_as("admin", "/styleguide", theme=theme)
+    page = open_as("admin", "/styleguide", theme=theme, measured=True)
     page.keyboard.press("?")
     assert breaches(page) == []
     page.keyboard.press("Escape")
@@ -59,7 +68,7 @@ def test_what_opens_over_a_page_is_free_of_barriers_too(open_as, theme):
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_a_refused_sign_in_is_free_of_barriers(open_as, theme):
-    page = open_as(None, "/sign-in", theme=theme)
+    page = open_as(None, "/sign-in", theme=theme, measured=True)
     page.get_by_label("Email").fill("nobody@harborvine.example")
     page.get_by_label("Password").fill("wrong password")
     page.get_by_role("button", name="Sign in").click()
@@ -70,7 +79,7 @@ def test_a_refused_sign_in_is_free_of_barriers(open_as, theme):
 def test_no_page_scrolls_sideways_at_320_pixels(open_as, live):
     member, stranger = open_as("admin", width=320), open_as(None, width=320)
     wide = {}
-    for endpoint, path in addresses(live.app, live.world):
+    for endpoint, path in pages(live):
         page = stranger if endpoint in PUBLIC else member
         page.goto(path)
         if is_page(page) and page.evaluate("document.documentElement.scrollWidth > innerWidth"):

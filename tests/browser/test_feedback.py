@@ -98,6 +98,14 @@ def test_an_answer_from_something_in_between_is_a_message_too(open_as):
     expect(messages(page).get_by_role("alert")).to_contain_text("Nothing was changed.")
 
 
+def test_a_connection_that_is_gone_is_a_message_too(open_as):
+    page = open_as("staff", "/contacts")
+    page.route(re.compile("/contacts"), lambda route: route.abort())
+    search(page, "wei")
+    expect(messages(page).get_by_role("alert")).to_contain_text("Porchlight does not answer.")
+    expect(messages(page).get_by_role("alert")).to_have_count(1)
+
+
 def test_a_session_that_ended_leads_to_the_sign_in_page_and_back(open_as):
     page = open_as("staff", "/contacts")
     page.context.clear_cookies()

@@ -19,9 +19,9 @@ def ground(page: Page) -> str:
 @pytest.mark.parametrize("js", [True, False], ids=["with script", "without script"])
 def test_a_theme_is_chosen_and_the_server_draws_it_from_then_on(open_as, js):
     page = open_as("viewer", "/", js=js)
-    page.get_by_role("button", name="Switch between light and dark").click()
+    with page.expect_response(re.compile("/preferences$")):
+        page.get_by_role("button", name="Switch between light and dark").click()
     expect(page.locator("html")).to_have_attribute("data-bs-theme", "dark")
-    page.wait_for_load_state("networkidle")
     assert 'data-bs-theme="dark"' in page.context.request.get("/").text()
     page.goto("/")
     expect(page.locator("html")).to_have_attribute("data-bs-theme", "dark")

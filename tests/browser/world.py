@@ -40,6 +40,7 @@ from app.domain.models import (
 )
 from app.domain.people.accounts import hasher
 from app.extensions import db
+from app.web import FILES
 
 PASSWORD = "the porch light is on"
 HOMES = (
@@ -534,16 +535,12 @@ def _runs(now: datetime, world: World) -> None:
         )
 
 
-NOT_PAGES = {"static", "vendor.file", "vendor.asset"}
-"""Endpoints that are no page of words."""
-
-
 def addresses(app: Flask, world: World) -> list[tuple[str, str]]:
-    """(endpoint, path) of every page there is, with the ids of this world in its holes. Raises KeyError for a hole that
+    """(endpoint, path) of everything that answers a GET, with the ids of this world in its holes. Raises KeyError for a hole that
     the world has nothing for: add it to SAMPLES in `build`."""
     found = []
     for rule in sorted(app.url_map.iter_rules(), key=lambda rule: rule.endpoint):
-        if "GET" not in (rule.methods or ()) or rule.endpoint in NOT_PAGES:
+        if "GET" not in (rule.methods or ()) or rule.endpoint in FILES:
             continue
         values = {name: _sample(world, rule.endpoint, name) for name in rule.arguments}
         with app.test_request_context():

@@ -76,6 +76,16 @@ def test_a_page_is_kept_nowhere_and_differs_for_htmx(as_staff):
     assert "HX-Request" in answer.headers["Vary"]
 
 
+def test_a_file_that_anybody_may_keep_carries_no_cookie(client, make, office, sign_in):
+    browser = sign_in(make.user(office=office))
+    with browser.session_transaction() as session:
+        session.permanent = True
+    assert "Set-Cookie" in browser.get("/").headers
+    answer = browser.get("/assets/x/app.css")
+    assert "Set-Cookie" not in answer.headers
+    assert "Cookie" not in answer.headers["Vary"]
+
+
 def test_only_a_secure_connection_is_told_to_stay_secure(client):
     assert "Strict-Transport-Security" not in client.get("/sign-in").headers
     assert "max-age" in client.get("/sign-in", base_url="https://porchlight.test").headers["Strict-Transport-Security"]
