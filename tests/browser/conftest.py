@@ -28,7 +28,7 @@ AXE = "Applying inline style violates"
 EXPECTED = (
     "Status Error Code 4",
     "ERR_FAILED",
-    "htmx:sendError",
+    "htmx:",
     "status of 401",
     "status of 403",
     "status of 404",
