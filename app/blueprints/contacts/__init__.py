@@ -13,9 +13,9 @@ from app.blueprints.contacts.words import look_of, suppression_words
 from app.domain.contacts import book, queries
 from app.domain.contacts.book import AddressTaken, ChangedMeanwhile, Faulty
 from app.domain.contacts.queries import SORTS, Filters
-from app.domain.searches.desk.words import schedule_words
+from app.domain.searches.desk.words import schedule_words, state_of
 from app.extensions import db
-from app.web import EDITORS, EVERYONE, access, go, page, wants_fragment, with_args
+from app.web import EDITORS, EVERYONE, access, go, page, row_id, wants_fragment, with_args
 
 bp = Blueprint("contacts", __name__, url_prefix="/contacts")
 bp.add_app_template_filter(look_of, "moment_look")
@@ -34,7 +34,7 @@ def index() -> Response:
     now = datetime.now(UTC)
     filters = Filters(
         q=" ".join(request.args.get("q", "").split())[:100],
-        member_id=request.args.get("agent", type=int),
+        member_id=request.args.get("agent", type=row_id),
         searches=_one_of("searches", *SEARCHES),
         mail=_one_of("mail", *MAIL),
     )
@@ -77,14 +77,17 @@ def index() -> Response:
 def show(contact_id: int) -> Response:
     now = datetime.now(UTC)
     contact = queries.contact(current_user.office_id, contact_id)
-    before = request.args.get("before", type=int)
+    before = request.args.get("before", type=row_id)
     mails = queries.messages_of(contact.id, before=before, limit=MAIL_PAGE + 1)
     suppressions = queries.suppressions_of(contact.office_id, contact.email, now=now)
+    subscriptions = queries.subscriptions_of(contact.id)
+    blocked = [found.search_id for found in suppressions if found.in_force]
     return page(
         "contacts/show.html",
         "mails",
         contact=contact,
-        subscriptions=queries.subscriptions_of(contact.id),
+        subscriptions=subscriptions,
+        held_back={one.saved_search_id for one in subscriptions if None in blocked or one.saved_search_id in blocked},
         mails=mails[:MAIL_PAGE],
         older=mails[MAIL_PAGE - 1].id if len(mails) > MAIL_PAGE else None,
         newest=before is None,
@@ -93,6 +96,7 @@ def show(contact_id: int) -> Response:
         homes=queries.homes_shown(contact.id),
         moments=queries.timeline_of(contact),
         schedule_words=schedule_words,
+        state_of=state_of,
     )
 
 

@@ -19,7 +19,7 @@ from app.domain.searches.desk import queries
 from app.domain.searches.desk.queries import SORTS, Filters
 from app.domain.searches.desk.words import OFF_REASONS, Change, changes_between, schedule_words, state_of
 from app.extensions import db
-from app.web import EDITORS, EVERYONE, access, fragment, go, page, wants_fragment, with_args
+from app.web import EDITORS, EVERYONE, access, fragment, go, page, row_id, wants_fragment, with_args
 
 bp = Blueprint("searches", __name__, url_prefix="/searches")
 bp.add_app_template_filter(words.day_rows, "day_rows")
@@ -37,7 +37,7 @@ def index() -> Response:
     """Every search of the office. The address says everything: filters, order, page."""
     filters = Filters(
         q=" ".join(request.args.get("q", "").split())[:100],
-        member_id=request.args.get("agent", type=int),
+        member_id=request.args.get("agent", type=row_id),
         schedule=_one_of("schedule", "asap", "daily", "days"),
         state=_one_of("state", *STATES, *OFF_REASONS),
     )
@@ -93,7 +93,10 @@ def index() -> Response:
 @bp.get("/new")
 @access(*EDITORS)
 def new() -> Response:
-    desk = Desk.new_for(request.args.get("contact", 0, type=int))
+    """For a buyer, `?contact=`; without one, choose the buyer first."""
+    if "contact" not in request.args:
+        return go("contacts.index")
+    desk = Desk.new_for(request.args.get("contact", 0, type=row_id))
     return _builder(desk, SearchForm.blank())
 
 
@@ -108,7 +111,7 @@ def show(search_id: int) -> Response:
 @access(*EDITORS)
 def create() -> Response:
     """Make the search, or only look at it again ("Check", adding and dropping values): `do` says which."""
-    desk = Desk.new_for(request.form.get("contact", 0, type=int))
+    desk = Desk.new_for(request.form.get("contact", 0, type=row_id))
     form = read_form()
     if request.form.get("do") != "save" or form.faults:
         return _builder(desk, form, status=422 if form.faults else 200)
@@ -170,7 +173,7 @@ def preview(search_id: int) -> Response:
 @bp.post("/preview")
 @access(*EDITORS)
 def preview_new() -> Response:
-    return _preview(Desk.new_for(request.form.get("contact", 0, type=int)))
+    return _preview(Desk.new_for(request.form.get("contact", 0, type=row_id)))
 
 
 @bp.get("/places")

@@ -48,7 +48,9 @@ PLACE_WORDS = {
 ROWS = {**dict.fromkeys(PLACES, "where"), "bedrooms_total": "rooms", "baths_equivalent": "rooms"}
 """Which line of the form a field stands in, where it is not its own."""
 
-_AMOUNT = re.compile(r"\$?\s*([\d,]+(?:\.\d+)?|\.\d+)\s*(k|m|sq\s*ft|sqft|acres?|ac|beds?|baths?)?\.?", re.IGNORECASE)
+_AMOUNT = re.compile(
+    r"\$?\s*([\d,]+(?:\.\d+)?|\.\d+)\s*(k|m|sq\s*ft|sqft|acres?|ac|beds?|baths?)?\.?", re.IGNORECASE | re.ASCII
+)
 _FACTORS = {"k": 1_000, "m": 1_000_000, "acre": 43_560, "acres": 43_560, "ac": 43_560}
 
 
@@ -67,7 +69,7 @@ def read_amount(typed: str) -> Decimal | None:
 def read_degrees(typed: str) -> Decimal | None:
     """A number with a sign and a point; also with a typographic minus."""
     trimmed = typed.strip().replace("−", "-")
-    return Decimal(trimmed) if re.fullmatch(r"[+-]?\d{1,3}(\.\d{1,12})?", trimmed) else None
+    return Decimal(trimmed) if re.fullmatch(r"[+-]?\d{1,3}(\.\d{1,12})?", trimmed, re.ASCII) else None
 
 
 @dataclass
@@ -166,47 +168,47 @@ class SearchForm:
 
     def criteria(self) -> Criteria:
         """What is asked. Raises Invalid when anything cannot be read; `faults` then names every line that is wrong."""
+        wrong: dict[str, str] = {}
         asked: dict[str, Any] = {name: values for name, values in self.lists.items() if values}
         for name, (wanted, side) in NUMBERS.items():
             if not self.typed[name].strip():
                 continue
             number = read_amount(self.typed[name])
             if number is None:
-                self._fault(wanted, f"“{self.typed[name]}” is not a number. Write it like {_EXAMPLES[wanted]}.")
+                sentence = f"“{self.typed[name]}” is not a number. Write it like {_EXAMPLES[wanted]}."
+                wrong.setdefault(_row(wanted), sentence)
             else:
                 asked.setdefault(wanted, {})[side] = number
         for shape, parts in SHAPES.items():
-            if read := self._shape(shape, parts):
-                asked[shape] = read
-        for name in (*LISTS, *{wanted for wanted, _ in NUMBERS.values()}, *SHAPES):
-            if name in asked and _row(name) not in self.faults:
-                try:
-                    Criteria.parse({name: asked[name]})
-                except Invalid as wrong:
-                    self._fault(name, wrong.sentence)
-        if self.faults:
-            line, sentence = next(iter(self.faults.items()))
+            try:
+                if read := self._shape(shape, parts):
+                    asked[shape] = read
+            except Invalid as refusal:
+                wrong.setdefault(_row(shape), refusal.sentence)
+        for name, value in asked.items():
+            try:
+                Criteria.parse({name: value})
+            except Invalid as refusal:
+                wrong.setdefault(_row(name), refusal.sentence)
+        if wrong:
+            self.faults = wrong | self.faults
+            line, sentence = next(iter(wrong.items()))
             raise Invalid(sentence, field=line)
         return Criteria.parse(asked)
 
     def _shape(self, shape: str, parts: tuple[str, ...]) -> dict[str, Decimal] | None:
-        typed = {part: self.typed[f"{shape}_{part}"] for part in parts}
-        given = {part: words for part, words in typed.items() if words.strip()}
-        if not given:
-            return None
-        read = {part: read_degrees(words) for part, words in given.items()}
-        wrong = [words for part, words in given.items() if read[part] is None]
-        if wrong:
-            self._fault(shape, f"“{wrong[0]}” is not a number of degrees or miles. Write it like 44.1037.")
-        elif len(given) < len(parts):
+        """Its numbers, None when none is given. Raises Invalid when they are not all there and numbers."""
+        given = {part: self.typed[f"{shape}_{part}"] for part in parts if self.typed[f"{shape}_{part}"].strip()}
+        read: dict[str, Decimal] = {}
+        for part, typed in given.items():
+            number = read_degrees(typed)
+            if number is None:
+                raise Invalid(f"“{typed}” is not a number of degrees or miles. Write it like 44.1037.")
+            read[part] = number
+        if given and len(given) < len(parts):
             missing = ", ".join(part for part in parts if part not in given)
-            self._fault(shape, f"{'A point' if shape == 'radius' else 'A box'} also needs its {missing}.")
-        else:
-            return {part: number for part, number in read.items() if number is not None}
-        return None
-
-    def _fault(self, name: str, sentence: str) -> None:
-        self.faults.setdefault(_row(name), sentence)
+            raise Invalid(f"{'A point' if shape == 'radius' else 'A box'} also needs its {missing}.")
+        return read or None
 
     def refused(self, refusal: Invalid) -> None:
         """Put a refusal of the domain beside the line it is about."""

@@ -7,6 +7,7 @@ from datetime import time
 from typing import Any, NamedTuple
 
 from app.domain.models.lookups import ReasonActiveOrDisabled, ScheduleType
+from app.domain.searches.criteria import PLACE_LISTS
 from app.domain.searches.schedule import WEEKDAYS
 
 
@@ -77,12 +78,6 @@ _CALLED = {
     "living_area": "Living area",
     "lot_size_square_feet": "Lot",
     "year_built": "Year built",
-    "city": "Cities",
-    "postal_code": "Postal codes",
-    "county_or_parish": "Counties",
-    "subdivision_name": "Subdivisions",
-    "radius": "Around a point",
-    "box": "Inside a box",
 }
 _UNITS = {
     "list_price": ("$", ""),
@@ -100,12 +95,23 @@ class Change(NamedTuple):
 
 
 def changes_between(before: dict[str, Any], after: dict[str, Any]) -> list[Change]:
-    """What an edit did, field by field, in the order people read them. Empty when nothing changed."""
-    return [
+    """What an edit did, field by field, in the order people read them; the places are one field. Empty: nothing."""
+    where = Change("Where", place_words(before), place_words(after))
+    return [where] * (where.before != where.after) + [
         Change(called, value_words(field, before.get(field)), value_words(field, after.get(field)))
         for field, called in _CALLED.items()
         if before.get(field) != after.get(field)
     ]
+
+
+def place_words(criteria: dict[str, Any]) -> str:
+    """Every place of a search in one line."""
+    said = [str(name) for kind in PLACE_LISTS for name in criteria.get(kind) or []]
+    if radius := criteria.get("radius"):
+        said.append(f"{radius['miles']} mi around {radius['latitude']}, {radius['longitude']}")
+    if box := criteria.get("box"):
+        said.append(f"the box {box['south']} to {box['north']}, {box['west']} to {box['east']}")
+    return ", ".join(said) or "anywhere"
 
 
 def value_words(field: str, value: Any) -> str:
@@ -114,10 +120,6 @@ def value_words(field: str, value: Any) -> str:
         return "any"
     if isinstance(value, list):
         return ", ".join(str(one) for one in value)
-    if field == "radius":
-        return f"{value['miles']} mi around {value['latitude']}, {value['longitude']}"
-    if field == "box":
-        return f"{value['south']} to {value['north']}, {value['west']} to {value['east']}"
     sign, unit = _UNITS.get(field, ("", ""))
     shown = {side: number if field == "year_built" else f"{number:,}" for side, number in value.items()}
     if "ge" in shown and "le" in shown:
