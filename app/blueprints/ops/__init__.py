@@ -111,7 +111,8 @@ def runs() -> Response:
         "schedule": request.args.get("schedule", ""),
     }
     before = request.args.get("before", type=int)
-    found = list(db.session.scalars(queries.runs(**chosen, before=before).limit(PAGE + 1)))
+    quiet = not any(chosen.values()) and "all" not in request.args
+    found = list(db.session.scalars(queries.runs(**chosen, before=before, quiet=quiet).limit(PAGE + 1)))
     return page(
         "ops/runs.html",
         "results",
@@ -119,6 +120,7 @@ def runs() -> Response:
         more=found[PAGE - 1].id if len(found) > PAGE else None,
         is_first=before is None,
         chosen=chosen,
+        quiet=quiet,
         kind_pairs=[(kind, kind) for kind in KINDS],
         state_pairs=[(state.value, state.value) for state in RunState],
         hand_pairs=[(kind, kind) for kind in _by_hand()],

@@ -83,6 +83,9 @@ class Vitals:
     def schedule_of(self, kind: str) -> ScheduleHealth | None:
         return next((line for line in self.schedules if line.kind == kind and not line.is_paused), None)
 
+    def workers_of(self, queue: str) -> list[dict[str, Any]]:
+        return [each for each in self.processes if each["role"] == "worker" and each["queue"] == queue]
+
     def kind(self, name: str) -> dict[str, Any]:
         return next((kind for kind in self.kinds if kind["kind"] == name), {})
 
@@ -164,11 +167,10 @@ def _silent_processes(signs: Vitals) -> list[Reason]:
         words = "The scheduler is silent" if seen else "The scheduler has never run"
         reasons.append(Reason(Tone.BAD, words, seen, "clock"))
     for queue in sorted(set(registry().queues.values())):
-        workers = [process for process in signs.processes if process["role"] == "worker" and process["queue"] == queue]
+        workers = signs.workers_of(queue)
         if not any(process["alive"] for process in workers):
             seen = max((process["seen_at"] for process in workers), default=None)
-            kinds = ", ".join(kind for kind, of in registry().queues.items() if of == queue)
-            reasons.append(Reason(Tone.BAD, f"No worker takes jobs from “{queue}” ({kinds})", seen, queue))
+            reasons.append(Reason(Tone.BAD, f"No worker takes jobs from “{queue}”", seen, queue))
     return reasons
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import Row, Select, func, select, text
+from sqlalchemy import Row, Select, func, or_, select, text
 from sqlalchemy.orm import joinedload, load_only
 
 from app.domain.errors import NotFound
@@ -325,9 +325,11 @@ _STAGES = text(
         (SELECT coalesce(sum(pairs), 0) FROM match_batch WHERE done_at >= :week_ago AND done_at <= :now) AS pairs_week,
         (SELECT count(*) FROM digest WHERE created_at >= :since AND created_at <= :now AND state = 'built') AS digests,
         (SELECT count(*) FROM digest WHERE created_at >= :since AND created_at <= :now AND state = 'empty') AS empty,
+        -- recorded_at has the index; occurred_at is what counts
         (SELECT count(*) FROM message_event WHERE recorded_at >= :since AND source = 'smtp' AND event_type = 'sent'
-            AND occurred_at <= :now) AS sent,
+            AND occurred_at >= :since AND occurred_at <= :now) AS sent,
         (SELECT count(*) FROM message_event WHERE recorded_at >= CAST(:now AS timestamptz) - interval '10 minutes'
+            AND occurred_at >= CAST(:now AS timestamptz) - interval '10 minutes'
             AND source = 'smtp' AND event_type = 'sent') AS sent_lately,
         (SELECT coalesce(sum(rows_read), 0) FROM import_batch WHERE finished_at >= :since) AS imported,
         (SELECT count(*) FROM import_batch WHERE finished_at >= :week_ago) AS imports_week,
@@ -361,8 +363,9 @@ _HOURS = text(
         UNION ALL SELECT 'alerts', done_at, pairs FROM match_batch WHERE done_at > :since AND done_at <= :now
         UNION ALL SELECT 'digests', created_at, 1 FROM digest
             WHERE created_at > :since AND created_at <= :now AND state = 'built'
-        UNION ALL SELECT 'messages', recorded_at, 1 FROM message_event
-            WHERE recorded_at > :since AND recorded_at <= :now AND source = 'smtp' AND event_type = 'sent'
+        UNION ALL SELECT 'messages', occurred_at, 1 FROM message_event
+            WHERE recorded_at > :since AND occurred_at > :since AND occurred_at <= :now
+                AND source = 'smtp' AND event_type = 'sent'
         UNION ALL SELECT 'imports', finished_at, rows_read FROM import_batch
             WHERE finished_at > :since AND finished_at <= :now)
     SELECT stage, 11 - floor(extract(epoch FROM CAST(:now AS timestamptz) - at) / 3600)::int AS hour, sum(n)::bigint AS n
@@ -391,8 +394,11 @@ def runs_after(run_id: int) -> list[JobRun]:
     return list(db.session.execute(select(JobRun).where(JobRun.after_run_id == run_id).order_by(JobRun.id)).scalars())
 
 
-def runs(*, kind: str = "", state: str = "", schedule: str = "", before: int | None = None) -> Select[JobRun]:
-    """Newest first, without tracebacks; `before` a run's id continues a list."""
+def runs(
+    *, kind: str = "", state: str = "", schedule: str = "", before: int | None = None, quiet: bool = False
+) -> Select[JobRun]:
+    """Newest first, without tracebacks; `before` a run's id continues a list. `quiet`: without the sweeps that went
+    well, which are fifteen in sixteen."""
     found = (
         select(JobRun)
         .options(
@@ -422,6 +428,8 @@ def runs(*, kind: str = "", state: str = "", schedule: str = "", before: int | N
         found = found.where(JobRun.state == state)
     if schedule:
         found = found.where(JobRun.schedule_name == schedule)
+    if quiet:
+        found = found.where(or_(JobRun.kind != "sweep", JobRun.state != RunState.SUCCEEDED.value))
     if before is not None:
         found = found.where(JobRun.id < before)
     return found

@@ -9,6 +9,7 @@ from typing import Any
 
 from app.domain.ops import queries
 from app.domain.ops.health import MAIL_PATIENCE, Tone, Vitals
+from app.domain.ops.registry import registry
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,6 +130,8 @@ def _last(signs: Vitals, kind: str) -> datetime | None:
 
 def _look(signs: Vitals, kind: str, *, word: str, overdue: datetime | None = None) -> Any:
     failed, succeeded = signs.kind(kind).get("failed_at"), _last(signs, kind)
+    if not any(worker["alive"] for worker in signs.workers_of(registry().queues.get(kind, ""))):
+        return {"tone": Tone.BAD, "word": "No worker"}
     if overdue is not None:
         return {"tone": Tone.BAD, "word": "Stopped"}
     if failed is not None and (succeeded is None or failed > succeeded):
