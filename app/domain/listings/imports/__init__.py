@@ -24,6 +24,7 @@ from app.domain.listings.imports import files, queries
 from app.domain.listings.imports.binding import Binding, as_dict, bind, from_dict, suggest
 from app.domain.listings.imports.mapping import FileMapping
 from app.domain.listings.imports.mappings import MAPPINGS
+from app.domain.listings.imports.refusal import refused
 from app.domain.listings.record import OWN_SOURCE, record
 from app.domain.models import ImportBatch, ImportOutcome, ImportState
 from app.domain.models.lookups import Origin
@@ -170,7 +171,7 @@ def first_rows(batch: ImportBatch, count: int = 10) -> list[files.Row]:
 def _rows(batch: ImportBatch) -> Iterator[files.Row]:
     path = _path(batch.file_path)
     if not path.exists():
-        raise files.refused("The file is no longer kept here. Bring it again.")
+        raise refused("The file is no longer kept here. Bring it again.")
     return files.rows(path, shape_of(batch))
 
 

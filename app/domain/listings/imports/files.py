@@ -20,7 +20,8 @@ from typing import IO, Any, Self
 import ijson
 from charset_normalizer import from_bytes
 
-from app.domain.errors import Invalid
+from app.domain.listings.imports.records import records
+from app.domain.listings.imports.refusal import refused
 
 SAMPLE = 256 * 1024
 """Bytes that decide on encoding and delimiter."""
@@ -33,10 +34,6 @@ DELIMITERS = (",", ";", "\t", "|")
 DELIMITER_NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "vertical bar"}
 
 
-def refused(sentence: str) -> Invalid:
-    return Invalid(sentence, field="file")
-
-
 @dataclass(frozen=True)
 class Shape:
     """What a look at a file found."""
@@ -45,7 +42,6 @@ class Shape:
     """csv or json."""
     encoding: str
     delimiter: str
-    """In JSON: where the records are, "item" or "value.item"."""
     header: tuple[str, ...]
     """The columns' names, made different where the file repeats one: "price", "price (2)"."""
     repeated: tuple[str, ...]
@@ -429,24 +425,24 @@ def _json_bytes(path: Path, compressed: bool, encoding: str) -> tuple[_Plain, An
         if buffered.peek(3).startswith(codecs.BOM_UTF8):
             buffered.read(3)
         return stream, buffered
-    return stream, codecs.EncodedFile(io.BufferedReader(stream, 128 * 1024), "utf-8", encoding)
+    return stream, _Recoded(_text(stream, encoding))
 
 
-def _json_root(source: Any) -> str:
-    """Where the records are: in a top-level list, or in the list called value (a RESO Web API's answer)."""
-    for prefix, event, _ in ijson.parse(source):
-        if event == "start_array" and prefix in ("", "value"):
-            return "value.item" if prefix else "item"
-        if prefix == "error" and event == "start_map":
-            raise refused("This is an error answer of a RESO Web API, not listings.")
-    raise refused('The JSON holds no list of records: expected {"value": [ … ]} or [ … ].')
+class _Recoded:
+    """A text as UTF-8 bytes, which is what a JSON parser reads."""
+
+    def __init__(self, text: io.TextIOWrapper) -> None:
+        self.text = text
+
+    def read(self, size: int = -1) -> bytes:
+        return self.text.read(size).encode()
 
 
 def _json_rows(path: Path, shape: Shape) -> Iterator[Row]:
     stream, source = _json_bytes(path, shape.compressed, shape.encoding)
     number = 0
     with stream, _well_formed(lambda: number):
-        for item in ijson.items(source, shape.delimiter):
+        for item in records(source):
             number += 1
             if isinstance(item, dict):
                 yield Row(number, item, "", stream.at())
@@ -464,11 +460,8 @@ def _well_formed(records_read: Callable[[], int]) -> Iterator[None]:
 
 
 def _json_shape(path: Path, compressed: bool, encoding: str) -> Shape:
-    """Where the records are, and the names that the first of them use, in order of first use."""
-    stream, source = _json_bytes(path, compressed, encoding)
-    with stream, _well_formed(lambda: 0):
-        root = _json_root(source)
-    shape = Shape("json", encoding, root, (), (), compressed)
+    """With the names that the first records use, in order of first use."""
+    shape = Shape("json", encoding, "", (), (), compressed)
     names: dict[str, None] = {}
     seen = 0
     for row in _json_rows(path, shape):
