@@ -119,6 +119,12 @@ def test_columns_sort_and_what_is_unknown_comes_last(as_viewer, street, sort, fi
     assert (shown[0], shown[-1]) == (first, last)
 
 
+def test_the_head_of_the_sorted_column_says_so_and_turns_the_order_round(as_viewer, street):
+    shown = page(as_viewer, "/listings?sort=-price&beds=1")
+    assert 'aria-sort="descending"><a class="sort" id="by-price" href="/listings?beds=1&amp;sort=price"' in shown
+    assert 'aria-sort="none"><a class="sort" id="by-beds" href="/listings?beds=1&amp;sort=-beds"' in shown
+
+
 @pytest.mark.parametrize("sort", ["status", "-status", "sqft", "-sqft", "baths", "-baths", "beds", "-price", "dom"])
 def test_pages_neither_repeat_nor_skip_a_row_when_all_are_equal(as_viewer, office, make, sort):
     for _ in range(45):

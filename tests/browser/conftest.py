@@ -35,6 +35,8 @@ EXPECTED = (
     "status of 409",
     "status of 422",
     "status of 429",
+    # A page left before its style was read gives up its fade; Chromium calls that an error too.
+    "ViewTransition opt-in disabled",
 )
 """Refusals are answers, though the console calls them errors."""
 
