@@ -4,21 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from flask import current_app, request, url_for
+from flask import request
 
-from app.domain.models import Role
-from app.web import EVERYONE, STAFF, may
+from app.web import link_to
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A line of the rail. `key` is what follows g; `more` entries hide in the phone's menu."""
+    """A line of the rail. `key` is what follows g; `more` entries hide in the phone's menu. Who sees it is who may enter
+    its screen."""
 
     endpoint: str
     label: str
     icon: str
     key: str = ""
-    roles: tuple[Role, ...] = EVERYONE
     more: bool = False
     url: str = ""
     is_here: bool = False
@@ -43,8 +42,8 @@ SECTIONS = (
     Section(
         "The works",
         (
-            Entry("ops.overview", "Operations", "activity", key="o", roles=(*STAFF, Role.VIEWER), more=True),
-            Entry("listings.imports", "Imports", "file-earmark-arrow-up", key="i", roles=STAFF, more=True),
+            Entry("ops.overview", "Operations", "activity", key="o", more=True),
+            Entry("listings.imports", "Imports", "file-earmark-arrow-up", key="i", more=True),
         ),
     ),
 )
@@ -56,11 +55,7 @@ def navigation() -> list[Section]:
     seen = [
         (
             section,
-            [
-                replace(entry, url=url_for(entry.endpoint))
-                for entry in section.entries
-                if entry.endpoint in current_app.view_functions and may(*entry.roles)
-            ],
+            [replace(entry, url=url) for entry in section.entries if (url := link_to(entry.endpoint)) is not None],
         )
         for section in SECTIONS
     ]
@@ -81,4 +76,4 @@ def _is_within(path: str, url: str) -> bool:
 
 def find_url() -> str | None:
     """Where the find box at the top sends its words."""
-    return url_for("listings.index") if "listings.index" in current_app.view_functions else None
+    return link_to("listings.index")

@@ -33,6 +33,7 @@ def today() -> Response:
     now = datetime.now(UTC)
     return page(
         "home/today.html",
+        "now",
         day=day(current_user.office, sees_the_works=may(*STAFF), now=now),
         wall=now.astimezone(ZoneInfo(current_user.office.time_zone)),
     )
