@@ -1,0 +1,101 @@
+"""The first page, and how a reader wants to see all pages."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from app.domain.models import Role
+from tests.browser import world as worlds
+
+
+@pytest.fixture
+def world(db):
+    return worlds.build()
+
+
+def main_of(html: str) -> str:
+    return html[html.index("<main") : html.index("</main>")]
+
+
+def test_an_empty_office_is_told_what_will_stand_here(as_admin):
+    html = main_of(as_admin.get("/").text)
+    assert "Nothing needs you, Ruth." in html
+    assert "No match yet this week" in html
+    assert "Leads arrive when Slack is connected" in html
+    assert html.count("First days, nothing to compare") == 4
+
+
+def test_the_day_is_told_in_numbers_and_sentences(world, sign_in):
+    html = main_of(sign_in(world.people["admin"]).get("/").text)
+    assert "Four things need you, Ruth" in html
+    assert "The run “imports” failed" in html
+    assert "1 mail may or may not have arrived" in html
+    assert "“retention” is paused" in html
+    assert "4 rows of harbor-november.csv could not be used" in html
+    assert "Omar Haddad" in html
+    assert len(re.findall(r'class="spark"', html)) == 4
+
+
+def test_what_only_the_works_can_mend_is_not_shown_to_an_agent(world, sign_in):
+    html = main_of(sign_in(world.people["agent"]).get("/").text)
+    assert "Nothing needs you, Dana." in html
+    assert "/ops/runs" not in html
+
+
+def test_another_office_sees_none_of_it(world, sign_in, make):
+    stranger = make.user(office=make.office(), role=Role.ADMIN)
+    html = main_of(sign_in(stranger).get("/").text)
+    assert "Omar Haddad" not in html
+    assert "harbor-november.csv" not in html
+    assert "may or may not have arrived" not in html
+
+
+def test_the_page_renews_itself_with_its_own_middle(world, sign_in):
+    answer = sign_in(world.people["admin"]).get("/", headers={"HX-Request": "true"})
+    assert answer.text.lstrip().startswith('<div id="now"')
+    assert "<html" not in answer.text
+    assert "Omar Haddad" in answer.text
+
+
+def test_a_choice_of_looks_is_kept_and_drawn_by_the_server(as_viewer):
+    answer = as_viewer.post("/preferences", data={"theme": "dark", "next": "/contacts?q=wei"})
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/contacts?q=wei")
+    as_viewer.post("/preferences", data={"density": "comfortable"})
+    assert '<html lang="en" data-bs-theme="dark" data-density="comfortable">' in as_viewer.get("/").text
+    as_viewer.post("/preferences", data={"theme": "system"})
+    assert '<html lang="en" data-density="comfortable">' in as_viewer.get("/").text
+
+
+@pytest.mark.parametrize(("name", "value"), [("theme", "purple"), ("theme", '"><script>'), ("density", "tiny")])
+def test_a_look_that_is_not_offered_is_not_kept(as_viewer, name, value):
+    cookies = as_viewer.post("/preferences", data={name: value}).headers.getlist("Set-Cookie")
+    assert not [cookie for cookie in cookies if cookie.startswith(name)]
+    as_viewer.set_cookie(name, value)
+    assert '<html lang="en" data-density="dense">' in as_viewer.get("/").text
+
+
+def test_nobody_is_sent_elsewhere_by_a_choice_of_looks(as_viewer):
+    answer = as_viewer.post("/preferences", data={"theme": "dark", "next": "//evil.example"})
+    assert answer.headers["Location"] == "/"
+
+
+@pytest.mark.parametrize(
+    ("role", "sees"),
+    [
+        (Role.ADMIN, {"Today", "Listings", "Searches", "Buyers", "Operations", "Imports"}),
+        (Role.STAFF, {"Today", "Listings", "Searches", "Buyers", "Operations", "Imports"}),
+        (Role.AGENT, {"Today", "Listings", "Searches", "Buyers"}),
+        (Role.VIEWER, {"Today", "Listings", "Searches", "Buyers", "Operations"}),
+    ],
+)
+def test_the_rail_shows_the_places_that_a_role_may_enter(make, office, sign_in, role, sees):
+    html = sign_in(make.user(office=office, role=role)).get("/").text
+    rail = html[html.index('<nav class="rail"') : html.index("</nav>")]
+    assert set(re.findall(r'class="rail-label">([A-Z][a-z]+)</span></a></li>', rail)) == sees
+
+
+def test_the_style_guide_is_for_administrators(as_admin, as_staff):
+    assert as_admin.get("/styleguide").status_code == 200
+    assert as_staff.get("/styleguide").status_code == 403
