@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from werkzeug.routing import Rule
+from werkzeug.routing import IntegerConverter, Rule
 
 from app.domain.models import Role
 from app.extensions import csrf
@@ -25,13 +25,10 @@ def rules(app: Flask) -> list[Rule]:
 
 def address(rule: Rule) -> str:
     """The rule's path with something in each hole: access is decided before any row is read."""
-    path = rule.rule
-    for name, converter in rule._converters.items():
-        hole = next(part for part in path.split("/") if f"{name}>" in part)
-        path = path.replace(
-            hole[hole.index("<") : hole.index(">") + 1], "1" if type(converter).__name__ == "IntegerConverter" else "x"
-        )
-    return path
+    values = {
+        name: 1 if isinstance(converter, IntegerConverter) else "x" for name, converter in rule._converters.items()
+    }
+    return rule.build(values)[1]
 
 
 def guarded(app: Flask) -> Iterator[tuple[Rule, frozenset[Role], str]]:
