@@ -18,6 +18,7 @@ from sqlalchemy import (
     Date,
     Integer,
     Select,
+    all_,
     and_,
     any_,
     case,
@@ -28,8 +29,11 @@ from sqlalchemy import (
     literal,
     or_,
     select,
+    text,
+    update,
 )
 from sqlalchemy.dialects.postgresql import distinct_on
+from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import InstrumentedAttribute, joinedload
 
 from app.domain.errors import NotFound
@@ -37,11 +41,13 @@ from app.domain.listings.areas import normalise
 from app.domain.models import (
     KIND_BITS,
     AlertKind,
+    AlertMatch,
     AlertSubscription,
     AreaName,
     Contact,
     Listing,
     ListingEvent,
+    MatchBatch,
     Member,
     Office,
     SavedSearch,
@@ -134,6 +140,84 @@ def backtest(office_id: int, criteria: Criteria, kinds: int, *, days: int = 30, 
         .order_by(sent.c.day, sent.c.kind)
     )
     return [SentDay(day, AlertKind(kind), homes) for day, kind, homes in rows]
+
+
+# What an edit brings in
+
+
+def add_matches(subscription: AlertSubscription, criteria: Criteria, after: datetime) -> int:
+    """Give a subscription the events of batches taken after `after` that its search matches now and did not then.
+
+    The batches' counts move along. Rows that a digest has accounted for are left alone. Returns the pairs added.
+    """
+    taken = select(MatchBatch.id, MatchBatch.found_on, func.unnest(MatchBatch.event_seqs).label("seq")).where(
+        MatchBatch.taken_at > after, MatchBatch.done_at.is_not(None)
+    )
+    batch = taken.subquery()
+    mine = and_(
+        AlertMatch.found_on == batch.c.found_on,
+        AlertMatch.batch_id == batch.c.id,
+        AlertMatch.alert_subscription_id == subscription.id,
+    )
+    new = db.session.execute(
+        select(batch.c.id, batch.c.found_on, func.array_agg(batch.c.seq))
+        .join(ListingEvent, ListingEvent.seq == batch.c.seq)
+        .outerjoin(AlertMatch, mine)
+        .where(
+            ListingEvent.office_id == subscription.office_id,
+            ListingEvent.kinds.op("&")(subscription.kinds) != 0,
+            ~func.pg_visible_in_snapshot(ListingEvent.xid, _since(subscription.id)),
+            or_(
+                AlertMatch.batch_id.is_(None),
+                and_(AlertMatch.digest_id.is_(None), batch.c.seq != all_(AlertMatch.event_seqs)),
+            ),
+            *_asked(ListingEvent, subscription.office_id, criteria),
+        )
+        .group_by(batch.c.id, batch.c.found_on)
+        .order_by(batch.c.id)
+    ).all()
+    return sum(_add_to_batch(subscription.id, batch_id, found_on, seqs) for batch_id, found_on, seqs in new)
+
+
+def _since(subscription_id: int) -> ColumnElement[str]:
+    return select(AlertSubscription.since_snapshot).where(AlertSubscription.id == subscription_id).scalar_subquery()
+
+
+_UNMATCHED = text(
+    """
+    SELECT count(*) FROM unnest(CAST(:seqs AS bigint[])) AS added (seq) WHERE NOT EXISTS (
+        SELECT 1 FROM alert_match
+        WHERE found_on = :found_on AND batch_id = :batch_id AND added.seq = ANY (event_seqs)
+    )
+    """
+)
+
+
+def _add_to_batch(subscription_id: int, batch_id: int, found_on: date, seqs: list[int]) -> int:
+    unmatched = db.session.scalar(_UNMATCHED, {"seqs": seqs, "found_on": found_on, "batch_id": batch_id})
+    fresh = upsert(AlertMatch).values(
+        found_on=found_on, batch_id=batch_id, alert_subscription_id=subscription_id, event_seqs=seqs
+    )
+    written = db.session.execute(
+        fresh.on_conflict_do_update(
+            index_elements=[AlertMatch.found_on, AlertMatch.batch_id, AlertMatch.alert_subscription_id],
+            set_={"event_seqs": AlertMatch.event_seqs.op("||")(fresh.excluded.event_seqs)},
+            where=AlertMatch.digest_id.is_(None),
+        ).returning(AlertMatch.batch_id)
+    ).first()
+    if written is None:  # a digest took the row meanwhile
+        return 0
+    db.session.execute(
+        update(MatchBatch)
+        .where(MatchBatch.id == batch_id)
+        .values(
+            pairs=MatchBatch.pairs + len(seqs),
+            matched_events=MatchBatch.matched_events + unmatched,
+            unmatched_events=MatchBatch.unmatched_events - unmatched,
+        )
+        .execution_options(synchronize_session=False)
+    )
+    return len(seqs)
 
 
 # Criteria as conditions

@@ -22,7 +22,7 @@ from app.domain.models.lookups import ContactStatus, ReasonActiveOrDisabled
 from app.domain.searches import queries
 from app.domain.searches.criteria import Criteria
 from app.domain.searches.keys import ALL_KINDS, explode
-from app.domain.searches.schedule import Schedule, next_send
+from app.domain.searches.schedule import Schedule, last_send, next_send
 from app.extensions import db
 
 MOST_MATCHES = 500
@@ -113,7 +113,9 @@ def edit(
 ) -> SavedSearch:
     """Change what is named; other criteria make another version (PA-15). A schedule is given whole, with its time.
 
-    Raises Conflict when `version` is no longer the newest, Invalid, NotFound. Nothing already there becomes news.
+    The new version judges all that has happened since the subscription's last due moment: what it wants of that waits
+    for the next mail, and the last look drops what it no longer wants. Homes that were there before stay no news.
+    Raises Conflict when `version` is no longer the newest, Invalid, NotFound.
     """
     now = now or datetime.now(UTC)
     wanted = None if criteria is None else criteria if isinstance(criteria, Criteria) else Criteria.parse(criteria)
@@ -123,21 +125,23 @@ def edit(
         raise Conflict(f"This search was changed meanwhile: version {search.version} is in force.")
     subscriptions = queries.subscriptions_of(search.id)
     active = [one for one in subscriptions if one.active_yn]
+    windows = {one.id: _last_due(one, now) for one in active}
 
-    if name is not None:
-        search.saved_search_name = _checked_name(name)
+    is_revised = wanted is not None and wanted != Criteria.parse(search.criteria)
     if kinds is not None:
         _check_kinds(kinds)
+    if wanted is not None and is_revised and active:
+        refuse_too_broad(office_id, wanted, kinds or active[0].kinds, now=now)
+    search.saved_search_name = search.saved_search_name if name is None else _checked_name(name)
+
     for one in subscriptions:
         one.modification_timestamp = now
         if kinds is not None:
             one.kinds = kinds
         if schedule is not None:
             for column, value in _schedule_columns(schedule, one.contact, now).items():
-                setattr(one, column, value)
-    if wanted is not None and wanted != Criteria.parse(search.criteria):
-        if active:
-            refuse_too_broad(office_id, wanted, active[0].kinds, now=now)
+                setattr(one, column, value if one.active_yn or column != "next_send_timestamp" else None)
+    if wanted is not None and is_revised:
         search.version += 1
         for column, value in _columns(wanted).items():
             setattr(search, column, value)
@@ -147,6 +151,10 @@ def edit(
     search.modification_timestamp = now
     db.session.flush()
     _rewrite_keys(search, subscriptions)
+    if wanted is not None and is_revised:
+        for one in active:
+            if (last_due := windows[one.id]) is not None:
+                queries.add_matches(one, wanted, last_due)
     return search
 
 
@@ -280,6 +288,12 @@ def _schedule_columns(schedule: Schedule, contact: Contact, now: datetime) -> di
         "daily_schedule": list(schedule.daily_schedule),
         "next_send_timestamp": next_send(now, schedule, zone_for(contact)),
     }
+
+
+def _last_due(subscription: AlertSubscription, now: datetime) -> datetime | None:
+    """When its last mail was due; None for ASAP, whose matches do not wait."""
+    schedule = Schedule.parse(subscription.schedule_type, subscription.send_time, subscription.daily_schedule)
+    return last_send(now, schedule, zone_for(subscription.contact))
 
 
 def _version(search: SavedSearch, user_id: int | None, now: datetime) -> SavedSearchVersion:

@@ -1,0 +1,105 @@
+"""Criteria in SQL say what Criteria.matches says, on listings and on events."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from sqlalchemy import text
+
+from app.domain.models import KIND_BITS, AlertKind
+from app.domain.searches import queries
+from app.domain.searches.criteria import Criteria
+from tests.domain.searches import worlds
+
+AWKWARD = settings(
+    max_examples=25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+
+
+def strongest(kinds: int) -> AlertKind:
+    return next(kind for kind in AlertKind if KIND_BITS[kind] & kinds)
+
+
+@AWKWARD
+@given(homes=worlds.HOMES, searches=worlds.SEARCHES)
+def test_the_list_the_count_and_the_backtest_are_the_oracles(db, homes, searches):
+    world = worlds.settle(homes, searches)
+    for criteria, kinds in searches:
+        expected = {n for n, home in enumerate(world.homes) if criteria.matches(home)}
+        listed = db.session.scalars(queries.matching(world.office_id, criteria)).all()
+        assert sorted(listing.id for listing in listed) == sorted(world.listing_ids[n] for n in expected)
+        assert queries.count_matching(world.office_id, criteria, 3) == min(len(expected), 3)
+
+        told = Counter()
+        for n in expected:
+            if kinds & world.homes[n]["kinds"]:
+                # Event n was recorded n % 3 days and n hours before 10:00 in New York.
+                recorded = worlds.NOW - timedelta(days=n % 3, hours=n)
+                told[(recorded - timedelta(hours=5)).date(), strongest(kinds & world.homes[n]["kinds"])] += 1
+        sent = queries.backtest(world.office_id, criteria, kinds, now=worlds.NOW)
+        assert {(day.day, day.kind): day.homes for day in sent} == told
+    db.session.rollback()
+
+
+@pytest.fixture
+def world(db):
+    home = dict.fromkeys(worlds._MAYBE) | {
+        "standard_status": "Active", "kinds": 2, "city": "Port Ellery", "postal_code": "", "county_or_parish": "",
+        "subdivision_name": "", "point": None, "list_price": 489_000,
+    }  # fmt: skip
+    return worlds.settle([home] * 4, [(Criteria.parse({"city": ["Port Ellery"]}), 7)])
+
+
+def backtest(world, kinds: int = 7, **changes):
+    return queries.backtest(world.office_id, world.criteria[0], kinds, **({"now": worlds.NOW} | changes))
+
+
+def alter(db, world, number: int, **columns) -> None:
+    names = ", ".join(f"{name} = :{name}" for name in columns)
+    statement = text(f"UPDATE listing_event SET {names} WHERE seq = :seq")
+    db.session.execute(statement, columns | {"seq": world.seqs[number]})
+
+
+def test_pa_07_a_backtest_counts_one_price_of_one_home_once(db, world):
+    assert sum(day.homes for day in backtest(world)) == 4
+    for number in (1, 2):
+        alter(db, world, number, listing_id=world.listing_ids[0])
+    assert sum(day.homes for day in backtest(world)) == 2
+    alter(db, world, 2, list_price=479_000)
+    assert sum(day.homes for day in backtest(world)) == 3
+
+
+def test_a_backtest_leaves_out_what_could_alert_nobody_and_what_is_older(db, world):
+    alter(db, world, 0, alertable=False, not_alertable_reason="backfill")
+    alter(db, world, 1, recorded_at=worlds.NOW - timedelta(days=31))
+    alter(db, world, 2, recorded_at=worlds.NOW + timedelta(seconds=1))
+    (day,) = backtest(world)
+    assert (day.kind, day.homes) == (AlertKind.PRICE_DROP, 1)
+    assert backtest(world, kinds=5) == []
+
+
+def test_pa_08_a_backtest_names_the_strongest_kind_that_is_asked_for(db, world):
+    for number in range(4):
+        alter(db, world, number, kinds=6)
+    assert {day.kind for day in backtest(world)} == {AlertKind.BACK_ON_MARKET}
+    assert {day.kind for day in backtest(world, kinds=3)} == {AlertKind.PRICE_DROP}
+
+
+def test_days_of_a_backtest_are_those_of_the_office(db, world):
+    for number in range(4):
+        alter(db, world, number, recorded_at=datetime(2026, 11, 20, 3, 0, tzinfo=UTC))
+    assert [day.day for day in backtest(world)] == [date(2026, 11, 19)]
+
+
+def test_the_listing_an_office_does_not_have_is_not_listed(db, world):
+    elsewhere = {"city": "Elsewhere", "point": None, "kinds": 1} | {
+        name: value for name, value in world.homes[0].items() if name not in {"city", "latitude", "longitude", "kinds"}
+    }
+    other = worlds.settle([elsewhere], [(world.criteria[0], 7)])
+    assert queries.count_matching(other.office_id, world.criteria[0], 10) == 0
+    assert queries.count_matching(world.office_id, world.criteria[0], 10) == 4

@@ -1,0 +1,139 @@
+"""Circles, boxes and the cells that cover them: whole numbers, edges inside."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from app.domain.searches.shapes import CELL_SIZES, COLUMNS, GRID, LEVEL, Box, Circle, Shape, cosine
+
+LATITUDES = st.integers(-85_000_000, 85_000_000)
+LONGITUDES = st.integers(-180_000_000, 180_000_000)
+
+
+@given(latitude=st.integers(-90_000_000, 90_000_000))
+def test_a_cosine_is_right_to_its_last_bit(latitude):
+    assert abs(cosine(latitude) - math.cos(math.radians(latitude / 1e6)) * 2**20) <= 0.5 + 1e-6
+
+
+@pytest.mark.parametrize(
+    ("where", "miles"),
+    [((43_660_000, -70_250_000), 1), ((43_660_000, -70_250_000), 25), ((0, 0), 5), ((-33_900_000, 151_200_000), 3)],
+)
+def test_a_mile_is_a_mile(where, miles):
+    """Against the great-circle distance, within a fiftieth of a percent of the radius and the cell of a micro-degree."""
+    circle = Circle(*where, miles * 100)
+    for bearing in range(0, 360, 15):
+        for share, inside in ((0.995, True), (1.005, False)):
+            away = math.radians(miles * 1609.344 * share / 111_195.0797)
+            y, turn = math.radians(where[0] / 1e6), math.radians(bearing)
+            latitude = math.asin(math.sin(y) * math.cos(away) + math.cos(y) * math.sin(away) * math.cos(turn))
+            longitude = math.radians(where[1] / 1e6) + math.atan2(
+                math.sin(turn) * math.sin(away) * math.cos(y), math.cos(away) - math.sin(y) * math.sin(latitude)
+            )
+            point = round(math.degrees(latitude) * 1e6), round(math.degrees(longitude) * 1e6)
+            assert circle.contains(*point) is inside, (bearing, share)
+
+
+def test_the_edge_is_inside_and_one_millionth_further_is_not():
+    circle = Circle(43_660_000, -70_250_000, 100)
+    assert circle.reach == 14_473
+    assert circle.contains(43_660_000 + 14_473, -70_250_000)
+    assert not circle.contains(43_660_000 + 14_474, -70_250_000)
+    box = Box(43_000_000, -71_000_000, 44_000_000, -70_000_000)
+    assert box.contains(43_000_000, -70_000_000)
+    assert not box.contains(42_999_999, -70_000_000)
+    assert not box.contains(43_000_000, -69_999_999)
+
+
+def test_a_circle_reaches_across_the_antimeridian():
+    circle = Circle(0, 179_999_000, 100)
+    assert circle.contains(0, -179_990_000)
+    assert not circle.contains(0, -179_980_000)
+
+
+CIRCLES = st.builds(Circle, LATITUDES, LONGITUDES, st.sampled_from((1, 25, 50, 100, 300, 500, 2_500, 10_000)))
+
+
+@st.composite
+def boxes(draw) -> Box:
+    south, west = draw(st.integers(-90_000_000, 89_999_999)), draw(st.integers(-180_000_000, 179_999_999))
+    tall, wide = (draw(st.sampled_from((1, 10_000, 12_345, 50_000, 250_000, 4_000_000))) for _ in range(2))
+    return Box(south, west, min(south + tall, 90_000_000), min(west + wide, 180_000_000))
+
+
+SHAPES = (
+    st.builds(Shape, CIRCLES, st.none()) | st.builds(Shape, st.none(), boxes()) | st.builds(Shape, CIRCLES, boxes())
+)
+
+
+def points_of(shape: Shape) -> st.SearchStrategy[tuple[int, int]]:
+    """On and around the edges of its parts, and on the corners of their cells."""
+    anchors = []
+    for part in shape.drawn:
+        if isinstance(part, Box):
+            anchors += [(y, x) for y in (part.south, part.north) for x in (part.west, part.east)]
+        else:
+            for dy in (0, part.reach * 3 // 5, part.reach):
+                anchors += [
+                    (part.latitude + sign * dy, part.longitude + side * part.width_at(dy))
+                    for sign in (-1, 1)
+                    for side in (-1, 0, 1)
+                ]
+    anchors += [(y // size * size, x // size * size) for size in CELL_SIZES for y, x in anchors]
+    near = st.sampled_from((0, 0, 1, -1, 2, -2, 5_000, -5_000, 200_000))
+
+    def land(anchor: tuple[int, int], dy: int, dx: int) -> tuple[int, int]:
+        y, x = anchor[0] + dy, anchor[1] + dx
+        folded = x if -180_000_000 <= x <= 180_000_000 else (x + 180_000_000) % 360_000_000 - 180_000_000
+        return max(-90_000_000, min(90_000_000, y)), folded
+
+    return st.builds(land, st.sampled_from(anchors), near, near)
+
+
+def place_of(level: int, latitude: int, longitude: int) -> int:
+    """As app/domain/alerts/queries.py numbers the cell a home is in."""
+    size = CELL_SIZES[level]
+    return GRID + level * LEVEL + (latitude + 90_000_000) // size * COLUMNS + (longitude + 180_000_000) // size
+
+
+@settings(max_examples=150, deadline=None)
+@given(shape=SHAPES, draw=st.data(), most=st.sampled_from((1, 40, 512)))
+def test_cells_and_a_look_at_the_point_where_they_say_so_decide_as_the_shape_does(shape, draw, most):
+    places = shape.places(most)
+    levels = {(place - GRID) // LEVEL for place in places}
+    assert len(levels) == 1
+    level = levels.pop()
+    for latitude, longitude in draw.draw(st.lists(points_of(shape), min_size=5, max_size=25)):
+        partly = places.get(place_of(level, latitude, longitude))
+        by_cell = partly is not None and (not partly or shape.contains(latitude, longitude))
+        assert by_cell == shape.contains(latitude, longitude), (latitude, longitude)
+
+
+@settings(max_examples=60, deadline=None)
+@given(shape=SHAPES, draw=st.data())
+def test_everything_inside_is_within_the_bounds(shape, draw):
+    for latitude, longitude in draw.draw(st.lists(points_of(shape), min_size=5, max_size=25)):
+        if shape.contains(latitude, longitude) and shape.bounds:
+            south, west, north, east = shape.bounds
+            assert south <= latitude <= north
+            assert west <= longitude <= east
+
+
+def test_places_take_the_finest_cells_that_are_few_enough():
+    near, far = Shape(Circle(43_660_000, -70_250_000, 50), None), Shape(Circle(43_660_000, -70_250_000, 10_000), None)
+    assert {(place - GRID) // LEVEL for place in near.places(512)} == {0}
+    assert {(place - GRID) // LEVEL for place in far.places(512)} == {2}
+    assert len(near.places(512)) < 10
+    assert len(far.places(512)) < 250
+    assert not all(far.places(512).values()), "cells well inside need no look at the point"
+
+
+def test_numbers_of_a_missing_part_hold_nothing():
+    circle, box = Circle(1, 2, 100), Box(1, 2, 3, 4)
+    assert Shape(circle, None).numbers[:4] == (1, 0, 0, 0)
+    assert Shape(None, box).numbers == (1, 2, 3, 4, 0, 0, 0, -1)
+    assert Shape(circle, box).numbers == (1, 2, 3, 4, 1, 2, 1 << 20, 14_473**2)
