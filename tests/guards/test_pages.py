@@ -18,6 +18,8 @@ from app.extensions import db as database
 from tests.browser.world import World, addresses, build
 
 MOST_QUERIES = 12
+RECOUNTS = {"ops.balance": 20}
+"""Pages that count every sum again from its rows, because somebody asked: more questions, still none per row."""
 MOST_BYTES = 100_000
 
 
@@ -32,7 +34,7 @@ class Opened:
 
     @property
     def is_page(self) -> bool:
-        return self.content_type.startswith("text/html") and "<html" in self.html
+        return self.status == 200 and self.content_type.startswith("text/html") and "<html" in self.html
 
 
 @contextmanager
@@ -94,7 +96,7 @@ def test_every_page_there_is(opened):
     assert len(pages) >= 5
     parsed = {page.path: Page(page.html) for page in pages}
     broken = {
-        "does not answer": [(page.path, page.status) for page in opened if page.status != 200],
+        "does not answer": [(page.path, page.status) for page in opened if page.status not in (200, 303)],
         "has not exactly one heading": [path for path, page in parsed.items() if page.names["h1"] != 1],
         "has no title of its own": [
             page.path for page in pages if not re.search(r"<title>[^<]{3,} · Porchlight</title>", page.html)
@@ -108,7 +110,7 @@ def test_every_page_there_is(opened):
         f"asks more than {MOST_QUERIES} questions": [
             (page.path, len(page.queries), Counter(page.queries).most_common(3))
             for page in opened
-            if len(page.queries) > MOST_QUERIES
+            if len(page.queries) > RECOUNTS.get(page.endpoint, MOST_QUERIES)
         ],
         f"is larger than {MOST_BYTES} bytes": [
             (page.path, len(page.html)) for page in pages if len(page.html.encode()) > MOST_BYTES
@@ -117,7 +119,8 @@ def test_every_page_there_is(opened):
             page.path for page in pages if "None" in re.findall(r'href="(\w+)"', page.html)
         ],
     }
-    assert {rule: found for rule, found in broken.items() if found} == {}
+    said = [f"{rule}: {one}" for rule, found in broken.items() for one in found]
+    assert not said, "\n".join(said)
 
 
 def test_the_active_place_in_the_rail_is_one_at_most_and_is_a_beginning_of_the_address(opened):
