@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from decimal import Decimal, InvalidOperation
 
+PRICE_FLOOR = Decimal("0.01")
 PRICE_TOP = Decimal(1_999_999_999)
+SIZE_TOP = Decimal(100_000_000_000)
 SQUARE_FEET_IN_AN_ACRE = 43_560
 
 _TIMES = {"": 1, "k": 1_000, "m": 1_000_000, "mio": 1_000_000}
@@ -33,10 +35,10 @@ def price(text: str) -> Decimal:
     match = _PRICE.fullmatch(text.strip())
     if match is None:
         raise ValueError(text)
-    found = (number(match[1]) * _TIMES[match[2].lower()]).quantize(Decimal("0.01"))
-    if not 0 < found <= PRICE_TOP:
+    found = number(match[1]) * _TIMES[match[2].lower()]
+    if not PRICE_FLOOR <= found <= PRICE_TOP:
         raise ValueError(text)
-    return found
+    return found.quantize(Decimal("0.01"))
 
 
 def square_feet(text: str) -> Decimal:
@@ -45,6 +47,8 @@ def square_feet(text: str) -> Decimal:
     if match is None:
         raise ValueError(text)
     found = number(match[1]) * (SQUARE_FEET_IN_AN_ACRE if match[2] else 1)
+    if found >= SIZE_TOP:
+        raise ValueError(text)
     return found.quantize(Decimal("0.01"))
 
 
