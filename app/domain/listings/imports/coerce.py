@@ -73,10 +73,9 @@ def _amount(cell: Any) -> Decimal | None:
     """A number written plainly, with thousands commas or as 1.2e6; None for anything else."""
     if isinstance(cell, bool):
         return None
-    if isinstance(cell, int | Decimal):
-        return Decimal(cell)
-    if isinstance(cell, float):
-        return Decimal(repr(cell))
+    if isinstance(cell, int | float | Decimal):
+        exact = Decimal(repr(cell)) if isinstance(cell, float) else Decimal(cell)
+        return exact if exact.is_finite() else None
     said = str(cell).strip()
     if not said.isascii() or not _AMOUNT.fullmatch(said):
         return None

@@ -228,8 +228,8 @@ def _save(written: Recorded, write: _Write, plans: dict[str, _Plan]) -> dict[str
     numbers = _place_numbers(write.office_id, plans.values())
     for plan in plans.values():
         plan.fill_places(numbers)
-    fresh = sorted(key for key, plan in plans.items() if plan.old is None)
-    changed = sorted(key for key, plan in plans.items() if plan.old is not None)
+    fresh = [key for key, plan in plans.items() if plan.old is None]
+    changed = [key for key, plan in plans.items() if plan.old is not None]
     ids = queries.insert_listings([plans[key].columns(_INSERTED) for key in fresh]) if fresh else {}
     if changed:
         queries.update_listings([plans[key].columns(_UPDATED) for key in changed])
