@@ -15,6 +15,7 @@ import time
 from dataclasses import dataclass
 from email.utils import parseaddr
 from enum import StrEnum
+from functools import lru_cache
 from types import TracebackType
 from typing import Any, NoReturn, Self
 from urllib.parse import unquote, urlsplit
@@ -358,6 +359,7 @@ def _in_ascii_domain(address: str) -> str:
         return ""
 
 
+@lru_cache(maxsize=4)
 def domain_of(mail_from: str) -> str:
     """The domain of a From such as `Name <alerts@alerts.example.com>`."""
     return parseaddr(mail_from)[1].rpartition("@")[2] or "localhost"

@@ -64,7 +64,7 @@ class _Window:
 
 def _build(window: _Window, people: Mapping[int, queries.AnyRow], waiting: Sequence[queries.AnyRow]) -> Counter[str]:
     pairs = sorted({(row.alert_subscription_id, seq) for row in waiting for seq in row.event_seqs})
-    facts: dict[int, list[queries.AnyRow]] = {row.contact_id: [] for row in waiting}
+    facts: dict[int, list[queries.Fact]] = {row.contact_id: [] for row in waiting}
     for row in queries.facts_of_pairs(list(facts), pairs, window.now):
         facts[row.contact_id].append(row)
     decided = {contact: decide(matches_of(rows), told_of(rows)) for contact, rows in facts.items()}
@@ -163,7 +163,7 @@ def _key(row: Mapping[str, Any]) -> tuple[int, int, int]:
     return row["digest_id"], row["alert_subscription_id"], row["event_seq"]
 
 
-def _keeps(facts: Sequence[queries.AnyRow]) -> timedelta:
+def _keeps(facts: Sequence[queries.Fact]) -> timedelta:
     return KEEPS_ASAP if all(row.schedule_type == ScheduleType.ASAP for row in facts) else KEEPS_DAILY
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, time
 from email.utils import parseaddr
 from functools import lru_cache
+from types import SimpleNamespace
 from typing import Any
 
 import css_inline
@@ -40,23 +41,23 @@ def compose(message: Queued, now: datetime) -> Letter | Gone:
     price is the one that is said. Gone when nothing is left.
     """
     assert message.digest_id is not None
-    items, homes = _last_look(message, now)
+    head, items, homes = _last_look(message, now)
     if not any(item.outcome is ItemOutcome.SHOWN for item in items):
         return _gone(items)
-    return _write(message, items, homes, now)
+    return _write(message, head, items, homes, now)
 
 
 COMPOSERS: Mapping[str, Composer] = {Stream.ALERTS.value: compose}
 """For send_due: how each stream's message is made at the moment it is sent."""
 
-Homes = Mapping[tuple[int, int], queries.AnyRow]
+Homes = Mapping[tuple[int, int], queries.Fact]
 """What is known of each (subscription, event)."""
 
 
-def _last_look(message: Queued, now: datetime) -> tuple[list[Decision], Homes]:
+def _last_look(message: Queued, now: datetime) -> tuple[SimpleNamespace, list[Decision], Homes]:
     assert message.digest_id is not None
     for is_last in (False, True):
-        facts = queries.facts_of_digest(message.contact_id, message.digest_id, now)
+        head, facts = queries.look(message.contact_id, message.digest_id, now)
         items = decide(matches_of(facts), told_of(facts))
         if facts and facts[0].recipient != message.recipient:
             items = [_dropped(item, DropReason.ADDRESS_CHANGED) for item in items]
@@ -70,10 +71,10 @@ def _last_look(message: Queued, now: datetime) -> tuple[list[Decision], Homes]:
                     raise
                 continue  # told a moment ago by another mail: the second look sees it
         break
-    return items, {(row.alert_subscription_id, row.seq): row for row in facts}
+    return head, items, {(row.alert_subscription_id, row.seq): row for row in facts}
 
 
-def _differs(item: Decision, row: queries.AnyRow) -> bool:
+def _differs(item: Decision, row: queries.Fact) -> bool:
     return (row.outcome, row.kind, row.fingerprint, row.price_before, row.price_shown, row.position) != (
         item.outcome.value,
         item.kind.value,
@@ -110,10 +111,8 @@ def _gone(items: Sequence[Decision]) -> Gone:
     return Gone(MessageState.DROPPED, min(reasons) if len(reasons) == 1 else "nothing_left")
 
 
-def _write(message: Queued, items: Sequence[Decision], homes: Homes, now: datetime) -> Letter:
-    assert message.digest_id is not None
+def _write(message: Queued, head: SimpleNamespace, items: Sequence[Decision], homes: Homes, now: datetime) -> Letter:
     config = settings()
-    head = queries.letterhead(message.digest_id)
     zone = words.zone_named(head.time_zone)
     page_url = f"{config.public_url.rstrip('/')}/d/{head.token}"
     searches = _searches_by_home(items, homes)
@@ -188,7 +187,11 @@ def _searches_by_home(items: Sequence[Decision], homes: Homes) -> dict[int, list
         if item.outcome is not ItemOutcome.DROPPED:
             row = homes[item.match.alert_subscription_id, item.match.event_seq]
             found[item.match.listing_id][row.alert_subscription_id] = Search(
-                row.alert_subscription_id, row.saved_search_name, row.schedule_type, row.send_time, row.token
+                row.alert_subscription_id,
+                row.saved_search_name,
+                row.schedule_type,
+                time.fromisoformat(row.send_time) if row.send_time else None,
+                row.token,
             )
     return {listing: [by_id[number] for number in sorted(by_id)] for listing, by_id in found.items()}
 
@@ -208,15 +211,15 @@ def _headers(message: Queued, config: Config, stop_url: str, office_name: str) -
     )
 
 
+@lru_cache(maxsize=4)
 def _mailbox(mail_from: str) -> Mailbox:
     name, address = parseaddr(mail_from)
     return Mailbox(address, name)
 
 
 def _render(name: str, alert: Alert) -> str:
-    return current_app.jinja_env.get_template(f"email/alert/{name}").render(alert=alert).strip() + (
-        "" if name == "subject.txt" else "\n"
-    )
+    template = current_app.jinja_env.get_template(f"email/alert/{name}")
+    return template.render(alert=alert, wrap=words.wrap).strip() + ("" if name == "subject.txt" else "\n")
 
 
 @lru_cache(maxsize=1)

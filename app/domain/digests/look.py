@@ -8,7 +8,7 @@ from functools import lru_cache
 import orjson
 
 from app.domain.digests.decide import DropReason, Fingerprint, Match, refusal_of_home
-from app.domain.digests.queries import NO_ADDRESS, AnyRow
+from app.domain.digests.queries import NO_ADDRESS, Fact
 from app.domain.errors import Invalid
 from app.domain.models.lookups import ContactStatus, ReasonActiveOrDisabled
 from app.domain.searches.criteria import Criteria
@@ -16,8 +16,8 @@ from app.domain.searches.criteria import Criteria
 BY_THE_BUYER = frozenset({ReasonActiveOrDisabled.CLIENT_DISABLED})
 
 
-def matches_of(rows: Iterable[AnyRow]) -> list[Match]:
-    """One Match for each row of queries.facts_of_…"""
+def matches_of(rows: Iterable[Fact]) -> list[Match]:
+    """One Match for each row of queries.facts_of_pairs or queries.look."""
     return [
         Match(
             alert_subscription_id=row.alert_subscription_id,
@@ -38,7 +38,7 @@ def matches_of(rows: Iterable[AnyRow]) -> list[Match]:
     ]
 
 
-def told_of(rows: Sequence[AnyRow]) -> set[Fingerprint]:
+def told_of(rows: Sequence[Fact]) -> set[Fingerprint]:
     """What the person of these rows was told before about these homes (PA-07)."""
     return {
         (row.id, kind, fingerprint)
@@ -47,12 +47,12 @@ def told_of(rows: Sequence[AnyRow]) -> set[Fingerprint]:
     }
 
 
-def reason_against(row: AnyRow) -> DropReason | None:
+def reason_against(row: Fact) -> DropReason | None:
     """What stands in the way of telling this person about this home, whatever the news (PA-05, PA-19)."""
     return _against_person(row) or _against_subscription(row) or _against_home(row)
 
 
-def _against_person(row: AnyRow) -> DropReason | None:
+def _against_person(row: Fact) -> DropReason | None:
     if row.recipient.startswith(NO_ADDRESS):
         return DropReason.NO_ADDRESS
     if row.contact_status != ContactStatus.ACTIVE:
@@ -60,7 +60,7 @@ def _against_person(row: AnyRow) -> DropReason | None:
     return DropReason.SUPPRESSED if row.is_suppressed else None
 
 
-def _against_subscription(row: AnyRow) -> DropReason | None:
+def _against_subscription(row: Fact) -> DropReason | None:
     if row.is_stopped:
         return DropReason.UNSUBSCRIBED
     if not row.active_yn:
@@ -69,7 +69,7 @@ def _against_subscription(row: AnyRow) -> DropReason | None:
     return DropReason.BEFORE_SUBSCRIPTION if row.is_before_subscription else None
 
 
-def _against_home(row: AnyRow) -> DropReason | None:
+def _against_home(row: Fact) -> DropReason | None:
     if not row.internet_entire_listing_display_yn:
         return DropReason.HIDDEN
     try:

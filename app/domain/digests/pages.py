@@ -19,6 +19,7 @@ from app.domain.messages.mime import one_line
 from app.domain.models import AlertKind, DigestItem, Listing
 from app.domain.models.lookups import StandardStatus
 
+LARGEST_ID = 2**63 - 1
 _SHAPE = re.compile(r"[A-Za-z0-9_-]{1,100}")
 
 
@@ -63,6 +64,8 @@ def page_of(token: str, now: datetime | None = None) -> Page:
 
 def home_of(token: str, listing_id: int, now: datetime | None = None) -> HomePage:
     """One home of a digest. Raises NotFound for a home that was not in it, or may no longer be shown."""
+    if listing_id > LARGEST_ID:
+        raise NotFound("There is no such home.")
     page, rows = _page(token, listing_id, now or datetime.now(UTC))
     if not rows or page.homes[0].line is None:
         raise NotFound("This home is not, or no longer, shown here.")

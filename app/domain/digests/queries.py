@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
+from types import SimpleNamespace
 from typing import Any
 
 import orjson
@@ -113,7 +114,7 @@ person AS MATERIALIZED (
 """
 
 _FACTS = f"""
-SELECT {{stored}}, p.contact_id, p.office_id, p.contact_status, p.recipient,
+SELECT {{stored}} p.contact_id, p.office_id, p.contact_status, p.recipient,
        p.is_suppressed, s.id = ANY(p.stopped) AS is_stopped,
        s.id AS alert_subscription_id, s.active_yn, s.reason_active_or_disabled, s.schedule_type, s.kinds AS wanted_kinds,
        ss.id AS saved_search_id, ss.version, ss.saved_search_name, ss.criteria::text AS criteria,
@@ -140,21 +141,58 @@ LEFT JOIN LATERAL (
 ORDER BY p.contact_id, e.seq, s.id
 """
 
-_STORED = "pair.kind, pair.fingerprint, pair.price_before, pair.price_shown, pair.outcome, pair.position"
+_STORED = "pair.kind, pair.fingerprint, pair.price_before, pair.price_shown, pair.outcome, pair.position,"
 
 FACTS_OF_PAIRS = text(f"""
 WITH {_PEOPLE}, pair AS (
     SELECT * FROM unnest(CAST(:subscriptions AS bigint[]), CAST(:seqs AS bigint[])) AS pair (alert_subscription_id, seq))
-{_FACTS.format(stored="NULL")}
+SELECT CAST(json_agg(facts) AS text) FROM ({_FACTS.format(stored="")}) facts
 """)
 
-FACTS_OF_DIGEST = text(f"""
+LOOK = text(f"""
+-- All that the last look at a digest and its mail need, in one document: a row of fifty columns for each home costs
+-- more to take apart in Python than the mail costs to write.
 WITH {_PEOPLE}, pair AS (
     SELECT alert_subscription_id, event_seq AS seq, kind, fingerprint, price_before, price_shown, outcome, position
     FROM digest_item
-    WHERE digest_id = :digest_id AND outcome IN ('shown', 'merged'))
-{_FACTS.format(stored=_STORED)}
+    WHERE digest_id = :digest_id AND outcome IN ('shown', 'merged')
+), letterhead AS (
+    SELECT d.token, c.first_name, c.full_name,
+           CASE WHEN c.time_zone = '' THEN o.time_zone ELSE c.time_zone END AS time_zone,
+           o.office_name, o.office_phone, o.office_address1, o.office_city, o.office_state_or_province,
+           o.office_postal_code, agent.member_full_name, agent.member_email, agent.member_mobile_phone
+    FROM digest d
+    JOIN contact c ON c.id = d.contact_id
+    JOIN office o ON o.id = d.office_id
+    LEFT JOIN LATERAL (
+        -- The buyer's own agent, else one who looks after a search of this mail.
+        SELECT m.member_full_name, m.member_email, m.member_mobile_phone
+        FROM member m
+        WHERE m.member_status = 'Active'
+          AND (m.id = c.owner_member_id
+               OR m.id IN (SELECT s.owner_member_id FROM pair JOIN alert_subscription s ON s.id = alert_subscription_id))
+        ORDER BY m.id IS NOT DISTINCT FROM c.owner_member_id DESC, m.id
+        LIMIT 1
+    ) agent ON true
+    WHERE d.id = :digest_id)
+SELECT CAST(json_build_object(
+    'letterhead', (SELECT to_json(letterhead) FROM letterhead),
+    'facts', (SELECT json_agg(facts) FROM ({_FACTS.format(stored=_STORED)}) facts)) AS text)
 """)
+
+MONEY = ("list_price", "price_before_event", "last_price_shown", "price_before", "price_shown")
+
+
+class Fact(SimpleNamespace):
+    """A (subscription, event) of a person, and the home as it is now: the columns of _FACTS. Prices are Decimals, other
+    numbers as JSON has them, times as PostgreSQL writes them."""
+
+    def __init__(self, **columns: Any) -> None:
+        for name in MONEY:
+            value = columns.get(name)
+            if value is not None:
+                columns[name] = Decimal(str(value))
+        super().__init__(**columns)
 
 
 def lock_due(window_end: datetime, limit: int) -> Sequence[AnyRow]:
@@ -173,9 +211,9 @@ def due_clocks(contacts: Sequence[int], window_end: datetime) -> Sequence[AnyRow
     return db.session.execute(DUE_CLOCKS, {"contacts": contacts, "window_end": window_end}).all()
 
 
-def facts_of_pairs(contacts: Sequence[int], pairs: Sequence[tuple[int, int]], now: datetime) -> Sequence[AnyRow]:
+def facts_of_pairs(contacts: Sequence[int], pairs: Sequence[tuple[int, int]], now: datetime) -> list[Fact]:
     """All that is known now about (subscription, event) pairs of these people, in a fixed order."""
-    return db.session.execute(
+    found = db.session.scalar(
         FACTS_OF_PAIRS,
         {
             "contacts": contacts,
@@ -184,41 +222,16 @@ def facts_of_pairs(contacts: Sequence[int], pairs: Sequence[tuple[int, int]], no
             "digest_id": 0,
             "now": now,
         },
-    ).all()
+    )
+    return [Fact(**row) for row in orjson.loads(found)] if found else []
 
 
-def facts_of_digest(contact_id: int, digest_id: int, now: datetime) -> Sequence[AnyRow]:
-    """The same about what a digest still means to say."""
-    return db.session.execute(FACTS_OF_DIGEST, {"contacts": [contact_id], "digest_id": digest_id, "now": now}).all()
-
-
-LETTERHEAD = text("""
-SELECT d.token, d.recipient, c.id AS contact_id, c.email, c.first_name, c.full_name,
-       CASE WHEN c.time_zone = '' THEN o.time_zone ELSE c.time_zone END AS time_zone,
-       o.id AS office_id, o.office_name, o.office_phone, o.office_address1, o.office_city, o.office_state_or_province,
-       o.office_postal_code,
-       agent.member_full_name, agent.member_email, agent.member_mobile_phone
-FROM digest d
-JOIN contact c ON c.id = d.contact_id
-JOIN office o ON o.id = d.office_id
-LEFT JOIN LATERAL (
-    -- The buyer's own agent, else the one who made the search.
-    SELECT m.member_full_name, m.member_email, m.member_mobile_phone
-    FROM member m
-    WHERE m.member_status = 'Active' AND m.id = ANY (
-        array_append((SELECT array_agg(s.owner_member_id) FROM digest_item i
-                      JOIN alert_subscription s ON s.id = i.alert_subscription_id
-                      WHERE i.digest_id = d.id AND i.outcome IN ('shown', 'merged')), c.owner_member_id))
-    ORDER BY m.id IS NOT DISTINCT FROM c.owner_member_id DESC, m.id
-    LIMIT 1
-) agent ON true
-WHERE d.id = :digest_id
-""")
-
-
-def letterhead(digest_id: int) -> AnyRow:
-    """Who a digest is for, from which office, and the agent who answers."""
-    return db.session.execute(LETTERHEAD, {"digest_id": digest_id}).one()
+def look(contact_id: int, digest_id: int, now: datetime) -> tuple[SimpleNamespace, list[Fact]]:
+    """The letterhead of a digest (who it is for, from which office, the agent who answers), and all that is known now
+    about what it still means to say, in a fixed order."""
+    written = db.session.scalar(LOOK, {"contacts": [contact_id], "digest_id": digest_id, "now": now})
+    found = orjson.loads(written)
+    return SimpleNamespace(**found["letterhead"]), [Fact(**row) for row in found["facts"] or ()]
 
 
 _ADDRESSEE = """

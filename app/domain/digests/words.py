@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -71,9 +72,15 @@ class News:
     saw_before_at: datetime | None = None
 
     @classmethod
-    def of(cls, item: Decision, saw_at: datetime | None) -> News:
-        saw_it = item.price_before is not None and item.match.last_price_shown == item.price_before
-        return cls(item.kind, item.price_before, item.price_shown, saw_at if saw_it else None)
+    def of(cls, item: Decision, saw_at: str | None) -> News:
+        """`saw_at` as PostgreSQL writes it."""
+        saw_it = item.price_before is not None and item.match.last_price_shown == item.price_before and saw_at
+        return cls(
+            item.kind,
+            item.price_before,
+            item.price_shown,
+            datetime.fromisoformat(saw_at) if saw_it and saw_at else None,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,6 +308,15 @@ def address_of(office: Any) -> str:
 
 def price_of(value: Decimal | None) -> str:
     return money(value) if value is not None else "Price on request"
+
+
+def wrap(words: str, width: int, indent: int = 0) -> str:
+    """Lines of at most `width` characters where there are spaces to break at, all but the first indented."""
+    if len(words) <= width:
+        return words
+    return textwrap.fill(
+        words, width + indent, subsequent_indent=" " * indent, break_long_words=False, break_on_hyphens=False
+    )
 
 
 def count_words(count: int) -> str:

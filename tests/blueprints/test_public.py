@@ -1,0 +1,364 @@
+"""The buyers' doors: no account, no cookie; reading changes nothing; a stop holds at once."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import select
+
+from app.domain.digests.letters import COMPOSERS
+from app.domain.messages.keys import Purpose, sign
+from app.domain.messages.send import send_due
+from app.domain.models import AlertSubscription, Listing, Member, MessageEvent, OutboundMessage, Suppression
+from app.domain.searches import saved
+from app.extensions import db as database
+from app.gateways.mail import Relay
+from devstack.mailbox import Catcher
+from tests.domain.digests.world import build, digests, items, messages, news, outcomes, subscribe
+
+ONE_CLICK = {"List-Unsubscribe": "One-Click"}
+
+
+@pytest.fixture
+def catcher(tmp_path):
+    with Catcher(tmp_path / "mail") as catcher:
+        yield catcher
+
+
+@pytest.fixture
+def send(catcher):
+    def send():
+        send_due(COMPOSERS, relay=Relay(catcher.url, hostname="s.example", answer_seconds=1.0))
+        database.session.expire_all()
+        return catcher.messages()
+
+    return send
+
+
+@pytest.fixture
+def buyer(make, office):
+    agent = make.member(office)
+    return make.contact(office, email="amelia@example.com", full_name="Amelia Carter", owner_member_id=agent.id)
+
+
+@pytest.fixture
+def mail(make, office, buyer, send):
+    """A mail that spoke for two searches of the buyer, who has a third."""
+    _, event = news(office, unparsed_address="418 Alder Court", public_remarks="A porch.\n\nAnd a <b>garden</b>.")
+    for name in ("First", "Second"):
+        make.match(subscribe(buyer, name), event)
+    subscribe(buyer, "Third")
+    build(datetime.now(UTC))
+    [letter] = send()
+    return letter
+
+
+def path_of(letter) -> str:
+    return letter.unsubscribe_url.removeprefix("http://porchlight.test")
+
+
+def active() -> list[bool]:
+    database.session.expire_all()
+    return list(database.session.scalars(select(AlertSubscription.active_yn).order_by(AlertSubscription.id)))
+
+
+def the_listing() -> Listing:
+    """The home the mail was about."""
+    return database.session.get(Listing, items()[0].listing_id)
+
+
+def stops() -> list[tuple[str, str]]:
+    in_force = select(Suppression).where(Suppression.lifted_at.is_(None)).order_by(Suppression.id)
+    return [(one.scope, one.reason) for one in database.session.scalars(in_force)]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"data": ONE_CLICK},
+        {"data": ONE_CLICK, "content_type": "multipart/form-data"},
+        {"data": b"List-Unsubscribe=One-Click", "content_type": "text/plain"},
+        {"data": b"--broken", "content_type": "multipart/form-data; boundary=never"},
+        {"data": b""},
+    ],
+)
+def test_t12_one_click_without_cookies_in_any_wrapping(client, mail, body):
+    answer = client.post(path_of(mail), **body)
+    assert (answer.status_code, answer.mimetype) == (200, "text/plain")
+    assert "Set-Cookie" not in answer.headers
+    assert "Location" not in answer.headers
+    assert active() == [False, False, True]
+    assert stops() == [("subscription", "unsubscribed")] * 2
+
+
+def test_t12_a_scanner_that_opens_the_link_changes_nothing(client, mail):
+    for method in ("get", "head", "options", "get"):
+        answer = getattr(client, method)(path_of(mail))
+        assert answer.status_code == 200
+        assert "Set-Cookie" not in answer.headers
+    assert active() == [True, True, True]
+    assert stops() == []
+
+
+def test_one_click_again_and_again_is_the_same(client, mail):
+    answers = [client.post(path_of(mail), data=ONE_CLICK) for _ in range(3)]
+    assert {answer.status_code for answer in answers} == {200}
+    assert active() == [False, False, True]
+    assert len(stops()) == 2
+    events = database.session.scalars(select(MessageEvent).where(MessageEvent.event_type == "unsubscribed")).all()
+    assert len(events) == 1
+    assert events[0].outbound_message_id == messages()[0].id
+    assert events[0].reply == "one-click"
+
+
+def test_the_evidence_names_the_message_and_the_time(client, mail, buyer):
+    client.post(path_of(mail), data=ONE_CLICK)
+    for one in database.session.scalars(select(Suppression)):
+        assert one.evidence == "searches: one-click"
+        assert one.outbound_message_id == messages()[0].id
+        assert one.recipient == buyer.email
+        assert datetime.now(UTC) - one.created_at < timedelta(minutes=1)
+    reasons = set(database.session.scalars(select(AlertSubscription.reason_active_or_disabled)))
+    assert reasons == {"Client Disabled", None}
+
+
+def test_a_stop_holds_for_what_is_queued_already(client, make, office, mail, send):
+    _, event = news(office)
+    subscription = database.session.scalars(select(AlertSubscription).order_by(AlertSubscription.id)).first()
+    make.match(subscription, event)
+    build(datetime.now(UTC) + timedelta(minutes=15), now=datetime.now(UTC))
+    assert messages()[1].state == "queued"
+    client.post(path_of(mail), data=ONE_CLICK)
+    assert len(send()) == 1
+    assert (messages()[1].state, messages()[1].state_reason) == ("suppressed", "unsubscribed")
+
+
+@pytest.mark.parametrize(
+    "token", ["x", "token-1.9-" + "a" * 26, "%00", "a" * 5000, "…", "..", "' OR 1=1 --", "{{7*7}}", "a.b.c"]
+)
+def test_a_link_that_is_not_ours_is_met_kindly(client, mail, token):
+    del mail
+    page = client.get(f"/u/{token}")
+    assert page.status_code == 404
+    answer = client.post(f"/u/{token}", data=ONE_CLICK)
+    assert answer.status_code == 404
+    assert client.get(f"/d/{token}").status_code == 404
+    assert client.get(f"/d/{token}/1").status_code == 404
+    assert stops() == []
+
+
+def test_a_link_cut_off_on_its_way_says_what_to_do(client):
+    page = client.get("/u/cut-off")
+    assert page.status_code == 404
+    assert "try opening it from the mail itself" in page.text
+    answer = client.post("/u/cut-off", data=ONE_CLICK)
+    assert (answer.mimetype, answer.text) == ("text/plain", "This link is not one of ours. Nothing was changed.\n")
+
+
+def test_each_token_opens_its_own_door_only(app, client, mail):
+    secret = app.extensions["porchlight"].secret_key
+    page = digests()[0].token
+    message = messages()[0]
+    bounce = sign(secret, Purpose.BOUNCE, message.id)
+    for token in (page, bounce, f"{page}.{bounce}", f"x.{bounce}", sign(secret, Purpose.ONE_CLICK, message.id)):
+        assert client.post(f"/u/{token}", data=ONE_CLICK).status_code == 404
+    own = path_of(mail).removeprefix("/u/")
+    assert client.get(f"/d/{own}").status_code == 404
+    assert client.get(f"/d/{own.split('.')[0]}").status_code == 404
+    assert active() == [True, True, True]
+
+
+def test_a_subscriptions_own_token_stops_it_when_the_message_is_gone(client, mail):
+    path = path_of(mail)
+    database.session.delete(database.session.scalars(select(OutboundMessage)).one())
+    database.session.commit()
+    assert client.get(path).status_code == 200
+    assert client.post(path, data=ONE_CLICK).status_code == 200
+    assert active() == [False, True, True]
+
+
+def test_the_page_offers_three_reaches_and_says_what_is_meant(client, mail):
+    page = client.get(path_of(mail))
+    assert "First" in page.text
+    assert "Second" in page.text
+    assert "Third" not in page.text
+    for words in ("Stop these 2 searches", "Stop all home alerts", "Stop all mail from us"):
+        assert words in page.text
+    assert "a•••@example.com" in page.text
+    assert "amelia" not in page.text.lower()
+
+
+@pytest.mark.parametrize(
+    ("reach", "left", "scopes"),
+    [
+        ("searches", [False, False, True], ["subscription", "subscription"]),
+        ("alerts", [False, False, False], ["stream", "subscription", "subscription", "subscription"]),
+        ("everything", [False, False, False], ["address", "subscription", "subscription", "subscription"]),
+    ],
+)
+def test_each_reach_stops_that_far_and_can_be_taken_back(client, mail, reach, left, scopes):
+    answer = client.post(path_of(mail), data={"reach": reach})
+    assert answer.status_code == 200
+    assert "Undo" in answer.text
+    assert active() == left
+    assert sorted(scope for scope, _ in stops()) == scopes
+    assert "Undo" in client.get(path_of(mail)).text
+
+    answer = client.post(path_of(mail), data={"again": reach})
+    assert answer.status_code == 200
+    assert "Welcome back" in answer.text
+    assert active() == [True, True, True]
+    assert stops() == []
+    lifted = database.session.scalars(select(Suppression.lifted_by)).all()
+    assert set(lifted) == {"the person, by the link"}
+
+
+def test_stopping_everything_stops_mail_of_every_kind(client, make, mail, buyer, send):
+    client.post(path_of(mail), data={"reach": "everything"})
+    make.message(buyer)
+    assert len(send()) == 1
+    assert messages()[-1].state == "suppressed"
+
+
+def test_taking_it_back_lifts_neither_a_bounce_nor_a_complaint_pa_24(client, make, office, buyer, mail):
+    make.suppression(office, buyer.email, scope="address", reason="complained")
+    client.post(path_of(mail), data=ONE_CLICK)
+    client.post(path_of(mail), data={"again": "searches"})
+    client.post(path_of(mail), data={"again": "everything"})
+    assert stops() == [("address", "complained")]
+
+
+def test_taking_it_back_does_not_start_what_staff_had_paused(client, mail):
+    first = database.session.scalars(select(AlertSubscription).order_by(AlertSubscription.id)).first()
+    saved.stop(first.id, "Agent Disabled")
+    database.session.commit()
+    client.post(path_of(mail), data=ONE_CLICK)
+    client.post(path_of(mail), data={"again": "searches"})
+    assert active() == [False, True, True]
+
+
+def test_what_the_buyer_stopped_staff_cannot_start_again_for_them_pa_24(client, make, office, mail, send):
+    client.post(path_of(mail), data=ONE_CLICK)
+    first = database.session.scalars(select(AlertSubscription).order_by(AlertSubscription.id)).first()
+    saved.resume(first.id)
+    make.match(first, news(office)[1])
+    build(datetime.now(UTC) + timedelta(minutes=15), now=datetime.now(UTC))
+    assert len(send()) == 1
+    assert outcomes().count("unsubscribed") == 1
+
+
+@pytest.mark.parametrize("fields", [{"reach": "world"}, {"again": "x"}, {"reach": ""}, {"reach": ["a", "b"]}])
+def test_a_field_nobody_offered_is_read_as_one_click(client, mail, fields):
+    assert client.post(path_of(mail), data=fields).status_code == 200
+    assert active() == [False, False, True]
+
+
+def test_no_csrf_token_is_asked_of_a_mail_program(app, client, mail):
+    app.config["WTF_CSRF_ENABLED"] = True
+    try:
+        assert client.post(path_of(mail), data=ONE_CLICK).status_code == 200
+    finally:
+        app.config["WTF_CSRF_ENABLED"] = False
+
+
+class TestPages:
+    """What the links of a mail open: exactly its homes, as they are now."""
+
+    def test_the_page_shows_exactly_the_homes_of_the_mail_also_those_without_room_pa_11(
+        self, client, make, office, buyer, send
+    ):
+        homes = [news(office, unparsed_address=f"{n} Alder Court") for n in range(101, 138)]
+        other, _ = news(office, unparsed_address="999 Elsewhere Lane")
+        make.match(subscribe(buyer), *(event for _, event in homes))
+        build(datetime.now(UTC))
+        send()
+        page = client.get(f"/d/{digests()[0].token}")
+        assert page.status_code == 200
+        for home, _ in homes:
+            assert home.unparsed_address in page.text
+        assert other.unparsed_address not in page.text
+        assert "37 homes" in page.text
+
+    def test_a_page_says_nothing_of_the_buyer(self, client, mail):
+        del mail
+        for url in (f"/d/{digests()[0].token}", f"/d/{digests()[0].token}/{the_listing().id}"):
+            text = client.get(url).text
+            for private in ("Amelia", "amelia", "First", "Second", "Lockbox", "/u/"):
+                assert private not in text
+
+    def test_a_home_has_a_page_of_its_own_with_its_words_as_words(self, client, mail, office):
+        del mail
+        page = client.get(f"/d/{digests()[0].token}/{the_listing().id}")
+        assert page.status_code == 200
+        assert "418 Alder Court" in page.text
+        assert "A porch." in page.text
+        assert "And a &lt;b&gt;garden&lt;/b&gt;." in page.text
+        assert "Listed by Millrace Homes, (555) 555-0162" in page.text
+        assert "Dana Whitlock" in page.text
+        assert "Lockbox" not in page.text
+
+    def test_only_homes_of_that_mail_open(self, client, mail, office):
+        del mail
+        other, _ = news(office)
+        assert client.get(f"/d/{digests()[0].token}/{other.id}").status_code == 404
+        for number in (99999999999, 2**63, 10**30, 0):
+            assert client.get(f"/d/{digests()[0].token}/{number}").status_code == 404
+
+    def test_what_has_changed_since_is_said(self, client, mail, db):
+        del mail
+        home = the_listing()
+        home.list_price = 470_000
+        db.session.commit()
+        url = f"/d/{digests()[0].token}"
+        assert "Now $470,000" in client.get(url).text
+        home.standard_status = "Pending"
+        db.session.commit()
+        assert "Now Pending" in client.get(url).text
+        assert "Now Pending" in client.get(f"{url}/{home.id}").text
+
+    def test_a_home_its_seller_took_off_the_internet_is_gone_from_both(self, client, mail, db):
+        del mail
+        home = the_listing()
+        home.internet_entire_listing_display_yn = False
+        db.session.commit()
+        url = f"/d/{digests()[0].token}"
+        assert "Alder Court" not in client.get(url).text
+        assert client.get(f"{url}/{home.id}").status_code == 404
+
+    def test_an_address_its_seller_hides_is_on_neither(self, client, mail, db):
+        del mail
+        home = the_listing()
+        home.internet_address_display_yn = False
+        db.session.commit()
+        for url in (f"/d/{digests()[0].token}", f"/d/{digests()[0].token}/{home.id}"):
+            page = client.get(url)
+            assert page.status_code == 200
+            assert "Alder" not in page.text
+            assert "04100" not in page.text
+
+    def test_pages_are_in_no_index_and_tell_nobody_their_address(self, client, mail):
+        token = digests()[0].token
+        for url in (path_of(mail), f"/d/{token}", f"/d/{token}/{the_listing().id}", "/d/unknown"):
+            headers = client.get(url).headers
+            assert "noindex" in headers["X-Robots-Tag"]
+            assert headers["Referrer-Policy"] == "no-referrer"
+            assert headers["Cache-Control"] == "no-store"
+            assert "Set-Cookie" not in headers
+
+    def test_an_agent_who_left_is_not_named(self, client, mail, buyer, db):
+        del mail
+        db.session.get(Member, buyer.owner_member_id).member_status = "Inactive"
+        db.session.commit()
+        assert "Dana" not in client.get(f"/d/{digests()[0].token}").text
+
+    def test_a_mail_that_was_never_sent_has_an_empty_page(self, client, make, office, buyer, db, send):  # noqa: PLR0917
+        home, event = news(office)
+        make.match(subscribe(buyer), event)
+        build(datetime.now(UTC))
+        home.standard_status = "Closed"
+        db.session.commit()
+        send()
+        page = client.get(f"/d/{digests()[0].token}")
+        assert page.status_code == 200
+        assert "Nothing here any more" in page.text
