@@ -41,22 +41,20 @@ EVENTS = text("""
     ) AS counted
 """)
 
-# A match is one (subscription, event). found_on is a UTC date and leads to the day's partition.
+# A match is one (subscription, event). A batch and its matches share found_on, a UTC date, which leads to the day's
+# partition; the office's subscriptions are few beside the matches, so they are looked up in one hash.
 MATCHES = text("""
-    SELECT day.days_ago, counted.matches, counted.matches_by_now
+    SELECT day.days_ago,
+           sum(cardinality(found.event_seqs)) AS matches,
+           coalesce(sum(cardinality(found.event_seqs)) FILTER (WHERE batch.taken_at <= day.until), 0) AS matches_by_now
     FROM unnest(CAST(:days_ago AS int[]), CAST(:starts AS timestamptz[]),
                 CAST(:ends AS timestamptz[]), CAST(:untils AS timestamptz[])) AS day(days_ago, starts, ends, until)
-    CROSS JOIN LATERAL (
-        SELECT coalesce(sum(cardinality(found.event_seqs)), 0) AS matches,
-               coalesce(sum(cardinality(found.event_seqs)) FILTER (WHERE batch.taken_at <= day.until), 0)
-                   AS matches_by_now
-        FROM alert_match AS found
-        JOIN match_batch AS batch ON batch.id = found.batch_id
-        JOIN alert_subscription AS subscription ON subscription.id = found.alert_subscription_id
-        WHERE found.found_on BETWEEN (day.starts AT TIME ZONE 'UTC')::date AND (day.ends AT TIME ZONE 'UTC')::date
-          AND batch.taken_at >= day.starts AND batch.taken_at < day.ends
-          AND subscription.office_id = :office_id
-    ) AS counted
+    JOIN match_batch AS batch ON batch.taken_at >= day.starts AND batch.taken_at < day.ends
+    JOIN alert_match AS found ON found.found_on = batch.found_on AND found.batch_id = batch.id
+    JOIN alert_subscription AS subscription
+         ON subscription.id = found.alert_subscription_id AND subscription.office_id = :office_id
+    WHERE batch.found_on >= CAST(:since AS date)
+    GROUP BY day.days_ago
 """)
 
 # A message is sent within a day of its making, or it has expired.
@@ -118,6 +116,7 @@ def numbers(office_id: int, days: Sequence[Window]) -> Numbers:
         "starts": [day.start for day in days],
         "ends": [day.end for day in days],
         "untils": [day.until for day in days],
+        "since": min(day.start for day in days).date(),
     }
     events = db.session.execute(EVENTS, bound).all()
     return Numbers(
