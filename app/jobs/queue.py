@@ -27,7 +27,7 @@ from rq.exceptions import DuplicateJobError
 from rq.serializers import JSONSerializer
 from rq.timeouts import JobTimeoutException
 
-from app.domain.errors import NotFound
+from app.domain.errors import Conflict, DomainError, NotFound
 from app.domain.models import AttemptOutcome, JobRun, RunState, Trigger
 from app.domain.ops import ledger
 from app.domain.ops.ledger import Hint, LeaseLost
@@ -205,6 +205,8 @@ def _record_failure(run: Run, token: Any, error: Exception, *, timed_out: bool) 
         type(error).__name__,
         "".join(traceback.format_exception(error)),
         outcome=AttemptOutcome.TIMEOUT if is_timeout else AttemptOutcome.ERROR,
+        # A refusal stays one however often it is asked; that somebody else is at it may change.
+        again=not isinstance(error, DomainError) or isinstance(error, Conflict),
     )
     db.session.commit()
     log.warning("run.failed", error=type(error).__name__, state=state)

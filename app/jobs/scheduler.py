@@ -64,7 +64,7 @@ def _lines() -> Sequence[Line]:
     return SCHEDULE
 
 
-class Clock(Scheduler):
+class Clock(Scheduler):  # type: ignore[misc]
     """rq-scheduler, guarded. `interval`: seconds between two looks."""
 
     def __init__(self, redis_url: str, lines: Sequence[Line], *, interval: int = 5, version: str = "") -> None:
@@ -211,7 +211,7 @@ class Clock(Scheduler):
 
     def _create_job(self, func: Any, args: Any = None, commit: bool = True, **named: Any) -> Job:
         """A template as JSON: its only argument is the name of a line, and nothing is ever unpickled."""
-        job = self.job_class.create(
+        job: Job = self.job_class.create(
             func,
             args=args,
             connection=self.connection,

@@ -47,8 +47,8 @@ class PorchWorker(Worker):
 
     def bootstrap(self, *_: Any, **__: Any) -> None:
         """As RQ's, but for its log handlers: app/logs.py has said where logs go."""
-        self.register_birth()
-        self.subscribe()
+        self.register_birth()  # type: ignore[no-untyped-call]
+        self.subscribe()  # type: ignore[no-untyped-call]
         self.set_state("started")
         self._beat()
 
@@ -75,7 +75,7 @@ class PorchWorker(Worker):
     def handle_work_horse_killed(self, job: Job, retpid: int | None, ret_val: int | None, rusage: Any) -> None:
         """RQ saw the fork die without a word (killed, out of memory, crashed). Take its run back now, not when its
         lease runs out."""
-        super().handle_work_horse_killed(job, retpid, ret_val, rusage)
+        super().handle_work_horse_killed(job, retpid, ret_val, rusage)  # type: ignore[no-untyped-call]
         run_id = run_id_of(job.args)
         if run_id is None:
             return
@@ -93,7 +93,7 @@ class PorchWorker(Worker):
         db.session.remove()
 
     def teardown(self) -> None:
-        super().teardown()
+        super().teardown()  # type: ignore[no-untyped-call]
         if self.is_horse:
             return
         try:

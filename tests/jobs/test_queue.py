@@ -7,7 +7,7 @@ import redis
 from rq import Queue
 from rq.serializers import JSONSerializer
 
-from app.domain.errors import NotFound
+from app.domain.errors import Conflict, NotFound
 from app.domain.models import JobRun, RunState, Trigger
 from app.extensions import db as database
 from app.jobs.kinds import KINDS, Kind
@@ -120,6 +120,26 @@ def test_a_run_that_fails_hands_nothing_on_and_leaves_nothing_behind(db, errand,
     run = found(run_id)
     assert (run.state, run.attempt, run.error_class) == (RunState.PENDING, 1, "ValueError")
     assert db.session.query(JobRun).count() == 1
+
+
+def test_a_refusal_is_not_tried_again(db, errand):
+    def refuse(_: Run) -> dict[str, int]:
+        raise NotFound("There is no such file.")
+
+    errand["function"] = refuse
+    run_id = begun()
+    work(run_id)
+    assert (found(run_id).state, found(run_id).attempt) == (RunState.FAILED, 1)
+
+
+def test_that_somebody_else_is_at_it_is_tried_again(db, errand):
+    def wait(_: Run) -> dict[str, int]:
+        raise Conflict("Another worker reads it.")
+
+    errand["function"] = wait
+    run_id = begun()
+    work(run_id)
+    assert found(run_id).state == RunState.PENDING
 
 
 def test_a_follow_up_that_waits_already_is_not_doubled(db, errand):

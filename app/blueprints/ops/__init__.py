@@ -23,7 +23,7 @@ from app.extensions import db, settings
 from app.jobs.kinds import KINDS
 from app.jobs.queue import retry as start_again
 from app.jobs.queue import ring, start
-from app.web import ADMINS, EVERYONE, access, go, page
+from app.web import ADMINS, EVERYONE, access, go, page, wants_fragment, with_args
 
 bp = Blueprint("ops", __name__, url_prefix="/ops")
 bp.add_app_template_filter(words.counts_in_words, "counts_in_words")
@@ -113,7 +113,7 @@ def runs() -> Response:
     before = request.args.get("before", type=int)
     quiet = not any(chosen.values()) and "all" not in request.args
     found = list(db.session.scalars(queries.runs(**chosen, before=before, quiet=quiet).limit(PAGE + 1)))
-    return page(
+    response = page(
         "ops/runs.html",
         "results",
         runs=found[:PAGE],
@@ -125,6 +125,10 @@ def runs() -> Response:
         state_pairs=[(state.value, state.value) for state in RunState],
         hand_pairs=[(kind, kind) for kind in _by_hand()],
     )
+    if wants_fragment():
+        # What was left empty is not worth an address.
+        response.headers["HX-Push-Url"] = with_args(**{n: None for n, v in request.args.items() if not v.strip()})
+    return response
 
 
 @bp.get("/runs/<int:run_id>")

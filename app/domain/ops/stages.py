@@ -135,7 +135,8 @@ def _look(signs: Vitals, kind: str, *, word: str, overdue: datetime | None = Non
     if overdue is not None:
         return {"tone": Tone.BAD, "word": "Stopped"}
     if failed is not None and (succeeded is None or failed > succeeded):
-        return {"tone": Tone.BAD, "word": "Failing"}
+        is_ours = kind != "imports"  # a file that could not be read is its bringer's to look at
+        return {"tone": Tone.BAD, "word": "Failing"} if is_ours else {"tone": Tone.WAIT, "word": "Last one failed"}
     if succeeded is None:
         return {"tone": None, "word": "Not yet run"}
     return {"tone": Tone.GOOD, "word": word}
