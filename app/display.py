@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 from zoneinfo import ZoneInfo
 
-from flask import Flask, has_request_context
+from flask import Flask, g, has_request_context
 from flask_login import current_user
 from markupsafe import Markup
 
@@ -32,10 +32,14 @@ def number(value: Decimal | float | None) -> str:
 
 
 def zone_of_reader() -> ZoneInfo:
-    """The reader's office's zone; UTC where nobody is signed in."""
-    if has_request_context() and current_user and current_user.is_authenticated:
-        return ZoneInfo(current_user.office.time_zone)
-    return ZoneInfo("UTC")
+    """The reader's office's zone; UTC where nobody is signed in. Looked up once a request: a list asks for every row."""
+    if not has_request_context():
+        return ZoneInfo("UTC")
+    if "zone_of_reader" not in g:
+        if not (current_user and current_user.is_authenticated):
+            return ZoneInfo("UTC")
+        g.zone_of_reader = ZoneInfo(current_user.office.time_zone)
+    return cast("ZoneInfo", g.zone_of_reader)
 
 
 def exact_time(moment: datetime | None) -> str:
