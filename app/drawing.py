@@ -90,7 +90,7 @@ def draw_bars(rows: Sequence[tuple[str, Number]], *, narrow: bool = False) -> di
 
 def draw_line(rows: Sequence[tuple[str, Number]], *, from_zero: bool = True) -> dict[str, Any]:
     """A line, oldest left, its newest point marked. `from_zero=False` for what never comes near zero, like a price."""
-    values = [value or 0 for _, value in rows]
+    values: list[Number] = [value or 0 for _, value in rows]
     if from_zero or not values or max(values) == min(values):
         frame = Frame(ceiling(max(values, default=0)))
     else:
@@ -100,7 +100,7 @@ def draw_line(rows: Sequence[tuple[str, Number]], *, from_zero: bool = True) -> 
     step = (frame.width - frame.left - 8) / max(len(rows) - 1, 1)
     spots = [(round(frame.left + step * index, 1), frame.y(value or 0)) for index, (_, value) in enumerate(rows)]
     path = "M" + " ".join(f"{x} {y}" for x, y in spots) if spots else ""
-    floor = frame.y(frame.bottom)
+    base = frame.y(frame.bottom)
     labels = [
         {
             "label": label,
@@ -113,7 +113,7 @@ def draw_line(rows: Sequence[tuple[str, Number]], *, from_zero: bool = True) -> 
     return {"top": frame.top, "width": frame.width, "height": frame.height, "left": frame.left, "grid": frame.grid} | {
         "bottom": frame.bottom,
         "path": path,
-        "area": f"{path} {spots[-1][0]} {floor} {spots[0][0]} {floor}Z" if spots else "",
+        "area": f"{path} {spots[-1][0]} {base} {spots[0][0]} {base}Z" if spots else "",
         "labels": labels,
         "last": {"x": spots[-1][0], "y": spots[-1][1]} if spots else None,
     }

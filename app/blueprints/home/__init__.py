@@ -17,7 +17,7 @@ from app.web import ADMINS, EVERYONE, STAFF, access, may, page, safe_next
 bp = Blueprint("home", __name__)
 
 
-class SampleForm(Form):
+class SampleForm(Form):  # type: ignore[misc]
     """For the style guide: a field with something wrong in it."""
 
     email = EmailField("Email", [Regexp(r".+@.+\..+", message="An address has a dot after its @.")])
