@@ -58,7 +58,7 @@ def written(value: Any) -> str:
     return str(value)
 
 
-class Typed(StringField):
+class Typed(StringField):  # type: ignore[misc]
     """A number or a date as people write it; what they typed stays in the field when it cannot be read."""
 
     def __init__(self, column: str, label: str = "", **options: Any) -> None:
@@ -91,7 +91,7 @@ class Typed(StringField):
         return written(self.data) if self.listing_field.name != "year_built" else str(self.data or "")
 
 
-class Words(StringField):
+class Words(StringField):  # type: ignore[misc]
     """A line of text, no longer than its column keeps."""
 
     def __init__(self, column: str, label: str = "", **options: Any) -> None:
@@ -110,11 +110,11 @@ class Words(StringField):
         return str(self.raw_data[0]) if self.raw_data else str(self.data or "")
 
 
-class Paragraphs(Words, TextAreaField):
+class Paragraphs(Words, TextAreaField):  # type: ignore[misc]
     """More than a line of it."""
 
 
-class Choice(SelectField):
+class Choice(SelectField):  # type: ignore[misc]
     """One of RESO's values; one that a feed brought stays, whatever it is. Empty is unknown."""
 
     def __init__(self, column: str, values: Iterable[Any], label: str = "", **options: Any) -> None:
@@ -132,15 +132,16 @@ class Choice(SelectField):
 
     def keep(self, value: str | None) -> None:
         """Offer this value too."""
-        if value and all(value != offered.value for offered in self.choices or ()):
-            self.choices = [*(self.choices or ()), SelectChoice(value)]
+        offered: list[SelectChoice] = list(self.choices or ())  # type: ignore[has-type]
+        if value and all(value != choice.value for choice in offered):
+            self.choices = [*offered, SelectChoice(value)]
 
 
 def _yes_no(value: Any) -> bool | None:
     return value if isinstance(value, bool) else {"yes": True, "no": False}.get(str(value or ""))
 
 
-class YesNo(SelectField):
+class YesNo(SelectField):  # type: ignore[misc]
     """Yes, no, or unknown."""
 
     def __init__(self, column: str, label: str = "", **options: Any) -> None:
@@ -169,7 +170,7 @@ def _agent_id(value: Any) -> int | None:
     return int(text) if text.isdigit() and len(text) < 19 else None
 
 
-class Seen(StringField):
+class Seen(StringField):  # type: ignore[misc]
     """What the page was made from: a number that travels hidden, -1 when it was lost or bent."""
 
     widget = HiddenInput()
@@ -182,7 +183,7 @@ class Seen(StringField):
         return str(self.data if self.data is not None else "")
 
 
-class Guarded(FlaskForm):
+class Guarded(FlaskForm):  # type: ignore[misc]
     """A form made from one version of a listing."""
 
     lock_version = Seen()
@@ -357,7 +358,7 @@ class ListingForm(Guarded):
                 self[name].keep(getattr(listing, name))
 
     def validate(self, extra_validators: Mapping[str, Any] | None = None) -> bool:
-        is_valid = super().validate(extra_validators)
+        is_valid = bool(super().validate(extra_validators))
         if self.needs_address and not self.unparsed_address.data:
             self.unparsed_address.errors = ["A listing needs its address."]
             is_valid = False
