@@ -135,6 +135,17 @@ def test_the_page_is_green_only_when_everything_runs(app, make, office, tmp_path
         assert "No worker takes jobs from “alerts”" in staff.get("/ops").text
 
 
+def test_a_worker_that_was_restarted_is_not_mourned(as_staff, works):
+    minutes_ago = works - timedelta(minutes=10)
+    Heart("worker", queue="bulk", pid=4711, started_at=minutes_ago).beat(now=minutes_ago)
+    Heart("worker", queue="attic", pid=4712, started_at=minutes_ago).beat(now=minutes_ago)
+    database.session.commit()
+    page = as_staff.get("/ops").text
+    assert "4711" not in page, "another one works its queue"
+    assert "4712" in page
+    assert "4 of 5 alive" in page
+
+
 def test_it_renders_and_says_so_when_redis_and_the_relay_are_down(app, make, office, tmp_path):
     broken = app_with(app, tmp_path, redis_url="redis://127.0.0.1:9/0", smtp_url="smtp://127.0.0.1:9")
     staff = reader_of(broken, make.user(office=office))

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 import redis
+import sentry_sdk
 from rq import Queue
 from rq.serializers import JSONSerializer
+from sentry_sdk.transport import Transport
 
 from app.domain.errors import Conflict, NotFound
 from app.domain.models import JobRun, RunState, Trigger
@@ -140,6 +142,41 @@ def test_that_somebody_else_is_at_it_is_tried_again(db, errand):
     run_id = begun()
     work(run_id)
     assert found(run_id).state == RunState.PENDING
+
+
+class Kept(Transport):
+    """Sentry's wire, ending here."""
+
+    def __init__(self, options: dict | None = None) -> None:
+        super().__init__(options)
+        self.events: list[dict] = []
+
+    def capture_envelope(self, envelope) -> None:
+        self.events += [item.payload.json for item in envelope.items if item.type == "event"]
+
+
+def test_sentry_hears_of_a_failure_once_and_of_no_person(db, errand):
+    def stumble(run: Run) -> dict[str, int]:
+        address = run.args["to"]
+        raise ValueError("nothing about anybody" if address else "")
+
+    errand["function"] = stumble
+    name = "alema"[::-1]  # not as it is written here: reports quote the source
+    kept = Kept()
+    sentry_sdk.init(dsn="http://key@127.0.0.1:9/1", transport=kept, include_local_variables=False)
+    try:
+        run_id = begun(to=f"{name}@example.com")
+        for _ in range(2):
+            work(run_id)
+            run = found(run_id)
+            run.run_after = run.created_at
+            db.session.commit()
+        assert found(run_id).state == RunState.FAILED
+        assert len(kept.events) == 1
+        assert kept.events[0]["tags"]["stage"] == "errand"
+        assert name not in str(kept.events)
+    finally:
+        sentry_sdk.init()
 
 
 def test_a_follow_up_that_waits_already_is_not_doubled(db, errand):

@@ -95,13 +95,28 @@ def overview(time_zone: str, now: datetime | None = None) -> Overview:
         jobs=_jobs(signs, now),
         failures=queries.recent_failures(now),
         failed_today=sum((counts.failures or {}).values()),
-        processes=queries.processes(now - GONE),
+        processes=_not_replaced(queries.processes(now - GONE), now - ALIVE),
         alive_since=now - ALIVE,
         sizes=_sizes(kept_sizes),
         database_bytes=kept_sizes["database"].bytes,
         journey=_seconds(journey) if journey else None,
         waiting=int(counts.unread + counts.open_events),
     )
+
+
+def _not_replaced(processes: Sequence[ProcessHeartbeat], alive_since: datetime) -> list[ProcessHeartbeat]:
+    """Without the silent ones in whose place another was started: a restart is not a loss."""
+    return [
+        process
+        for process in processes
+        if process.seen_at >= alive_since
+        or not any(
+            (other.role, other.queue, other.host) == (process.role, process.queue, process.host)
+            and other.seen_at >= alive_since
+            and other.started_at > process.started_at
+            for other in processes
+        )
+    ]
 
 
 def _seconds(journey: dict[str, str]) -> float:
