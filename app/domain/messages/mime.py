@@ -11,7 +11,7 @@ from datetime import datetime
 from email.utils import format_datetime
 
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
-_CONTROL_BUT_LINES = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+_CONTROL_BUT_LINES = bytes(c for c in (*range(32), 127) if c not in b"\t\n\r")
 _ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+\-/=?^_`{|}~ ]+")
 _WORDS = re.compile(r"\S+|\s+\S")
 _WORD_BYTES = 45
@@ -77,15 +77,16 @@ def assemble(letter: Letter) -> bytes:
 
 def _part(kind: str, words: str, boundary: str) -> list[bytes]:
     """One body. Its lines end in CRLF; "=" is always escaped, so no line of it can be the boundary."""
-    clean = _CONTROL_BUT_LINES.sub("", words).replace("\r\n", "\n").replace("\r", "\n")
-    if not clean.endswith("\n"):
-        clean += "\n"  # b2a_qp takes its own line ends from those it finds
+    clean = words.encode(errors="ignore").translate(None, _CONTROL_BUT_LINES)
+    clean = clean.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    if not clean.endswith(b"\n"):
+        clean += b"\n"  # b2a_qp takes its own line ends from those it finds
     return [
         f"--{boundary}".encode(),
         f"Content-Type: text/{kind}; charset=utf-8".encode(),
         b"Content-Transfer-Encoding: quoted-printable",
         b"",
-        binascii.b2a_qp(clean.encode().replace(b"\n", b"\r\n")),
+        binascii.b2a_qp(clean.replace(b"\n", b"\r\n")),
     ]
 
 

@@ -62,6 +62,7 @@ def send_due(
     composers: Mapping[str, Composer],
     *,
     limit: int = 100_000,
+    chunk: int = CHUNK,
     now: datetime | None = None,
     stop: Callable[[], bool] | None = None,
     deadline: float | None = None,
@@ -70,7 +71,7 @@ def send_due(
 ) -> dict[str, int]:
     """Send what is due. Call it as `send_due(COMPOSERS, …)` with COMPOSERS from app.domain.digests.letters.
 
-    Talks to a gateway, so it commits by itself. `stop` is asked before each message (True = end soon), `deadline` is a
+    Talks to a gateway, so it commits by itself. `chunk` messages are claimed at a time. `stop` is asked before each message (True = end soon), `deadline` is a
     time.monotonic() value after which none is begun; what is claimed then is queued again. With `now` the clock stands
     still there. Returns counts: sent, suppressed, dropped, failed, retried, unknown, expired.
 
@@ -81,7 +82,7 @@ def send_due(
     own = relay or Relay(
         config.smtp_url, hostname=domain_of(config.mail_from), answer_seconds=config.smtp_timeout_seconds
     )
-    sender = _Sender(composers, own, limit=limit, now=now, stop=stop, deadline=deadline, progress=progress)
+    sender = _Sender(composers, own, limit=limit, chunk=chunk, now=now, stop=stop, deadline=deadline, progress=progress)
     with own:
         return sender.run()
 
@@ -93,12 +94,13 @@ class _Sender:
         relay: Relay,
         *,
         limit: int,
+        chunk: int,
         now: datetime | None,
         stop: Callable[[], bool] | None,
         deadline: float | None,
         progress: Progress | None,
     ) -> None:
-        self.composers, self.relay, self.limit = composers, relay, limit
+        self.composers, self.relay, self.limit, self.chunk = composers, relay, limit, chunk
         self.fixed_now, self.stop, self.deadline, self.progress = now, stop, deadline, progress
         self.lease = timedelta(seconds=settings().message_lease_seconds)
         self.counts: Counter[str] = Counter()
@@ -123,7 +125,7 @@ class _Sender:
         db.session.commit()
         taken = 0
         while taken < self.limit and not self.must_end():
-            claimed = self._claim(min(CHUNK, self.limit - taken))
+            claimed = self._claim(min(self.chunk, self.limit - taken))
             if not claimed.ours and not claimed.ended:
                 break
             taken += len(claimed.ours) + len(claimed.ended)
