@@ -8,4 +8,4 @@ from app.jobs.run import Run
 
 def imports(run: Run) -> dict[str, int]:
     """Idempotent: rows are upserts by their source key, and the batch knows how far it came."""
-    return run_import(int(run.args["batch_id"]), run.progress, commit=run.commit)
+    return run_import(int(run.args["import_batch_id"]), run.progress, commit=run.commit)
