@@ -31,8 +31,7 @@ def test_the_run_that_the_button_starts_reads_the_file(sign_in, db, make):
     assert db.session.query(Listing).count() == 2_500
 
 
-def test_a_run_that_lost_its_lease_commits_nothing_more(db, make):
-    """Another worker may have the run by then: the fence refuses the chunk, and the other one goes on."""
+def test_a_chunk_whose_commit_failed_is_read_again_by_the_next_run(db, make):
     office_id = make.office().id
     batch = imports.receive(office_id, "Coast MLS", io.BytesIO(TABLE), "homes.csv")
     imports.queue(batch)

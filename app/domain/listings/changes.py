@@ -6,7 +6,7 @@ and a return within twelve hours is a correction of a slip (T3).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum, StrEnum
@@ -23,6 +23,17 @@ NEW, PRICE_DROP, BACK = (
 BRIEF = timedelta(hours=12)
 STALE_SOURCE = timedelta(days=7)
 STALE_ON_MARKET = timedelta(days=14)
+RELIST_WITHIN = timedelta(days=30)
+GIVEN_UP = frozenset(
+    {
+        StandardStatus.CANCELED,
+        StandardStatus.DELETE,
+        StandardStatus.EXPIRED,
+        StandardStatus.HOLD,
+        StandardStatus.WITHDRAWN,
+    }
+)
+"""Left the market without a buyer: what comes after under another key is the same offer again."""
 
 Values = Mapping[str, Any]
 
@@ -41,6 +52,8 @@ class Silence(StrEnum):
     """internet_entire_listing_display_yn is false."""
     STALE = "stale"
     """It entered the market too long ago to be New (PA-03)."""
+    RELIST = "relist"
+    """The same home under a new key, not cheaper than it was within thirty days (PA-05)."""
     BRIEF_FLIP = "brief_flip"
     """Off the market for less than twelve hours (T3)."""
     PRICE_RISE = "price_rise"
@@ -169,6 +182,29 @@ def _quiet(old: Values | None, new: Values) -> Silence:
     if before is not None and after is not None and after > before:
         return Silence.PRICE_RISE
     return Silence.ATTRIBUTES
+
+
+def is_relist(new: Values, given_up: Iterable[Values]) -> bool:
+    """Is this first sight an offer that was given up lately, under a new key and not cheaper (PA-05)?
+
+    `given_up` are listings that left the market within RELIST_WITHIN, without a sale. The same home is the same parcel or
+    the same address, and the same unit. A price that is not known compares with nothing.
+    """
+    price = new["list_price"]
+    return price is not None and any(
+        gone["list_price"] is not None and price >= gone["list_price"] and _is_same_home(new, gone) for gone in given_up
+    )
+
+
+def _is_same_home(one: Values, other: Values) -> bool:
+    def same(name: str) -> bool:
+        return bool(one[name]) and one[name].casefold() == other[name].casefold()
+
+    if one["unit_number"].casefold() != other["unit_number"].casefold():
+        return False
+    if same("parcel_number"):  # all flats of a co-operative share a parcel
+        return same("unparsed_address") or not (one["unparsed_address"] and other["unparsed_address"])
+    return same("unparsed_address") and one["postal_code"][:5] == other["postal_code"][:5]
 
 
 _TYPE_OF_STATUS = {

@@ -195,6 +195,47 @@ def test_a_listing_two_weeks_on_the_market_at_first_sight_is_not_new_pa_03(db, o
     assert (event.kinds, event.not_alertable_reason) == (0, "stale")
 
 
+@pytest.mark.parametrize(
+    ("again", "after", "reason"),
+    [
+        ({}, 10, "relist"),
+        ({"list_price": Decimal(510_000)}, 10, "relist"),
+        ({"list_price": Decimal(499_999)}, 10, None),
+        ({"list_price": None}, 10, None),
+        ({}, 31, None),
+        ({"unparsed_address": "420 Alder Court"}, 10, None),
+        ({"unit_number": "2B"}, 10, None),
+        ({"postal_code": "04102"}, 10, None),
+        ({"unparsed_address": "", "parcel_number": "77-1"}, 10, "relist"),
+        ({"unparsed_address": "9 Elm Street", "parcel_number": "77-1"}, 10, None),
+    ],
+)
+def test_a_home_relisted_under_a_new_key_is_news_only_when_cheaper_pa_05(db, office, again, after, reason):
+    first = row(parcel_number="77-1")
+    say(office, first)
+    say(office, first | {"standard_status": "Expired"}, now=NOW + DAY)
+    say(
+        office,
+        row("A-2", parcel_number="77-1" if again.get("parcel_number") else "") | again,
+        now=NOW + (1 + after) * DAY,
+    )
+    event = the(db, ListingEvent, office_id=office.id)[-1]
+    assert (event.change_type, event.not_alertable_reason, event.kinds) == ("New Listing", reason, 1)
+
+
+def test_a_relist_in_the_very_same_file_is_seen_pa_05(db, office):
+    say(office, row())
+    say(office, row("A-2"), row(standard_status="Canceled"), now=NOW + DAY)
+    reasons = {event.change_type: event.not_alertable_reason for event in the(db, ListingEvent, office_id=office.id)}
+    assert reasons == {"New Listing": "relist", "Canceled": "off_market"}
+
+
+def test_a_home_sold_and_offered_again_is_news(db, office):
+    say(office, row())
+    say(office, row(standard_status="Closed"), now=NOW + DAY)
+    assert say(office, row("A-2"), now=NOW + 10 * DAY).alertable == 1
+
+
 def test_nine_thousand_rows_of_a_backfill_alert_nobody_t9(db, office):
     written = say(office, *(row(f"A-{n}") for n in range(9_000)), origin=Origin.BACKFILL)
     assert (written.created, written.alertable, len(written.event_seqs)) == (9_000, 0, 9_000)

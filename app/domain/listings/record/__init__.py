@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
@@ -18,7 +18,7 @@ from uuid import uuid4
 
 from app.domain.errors import Conflict, Invalid, NotFound
 from app.domain.listings import areas
-from app.domain.listings.changes import Described, describe_change, moments
+from app.domain.listings.changes import RELIST_WITHIN, Described, Silence, describe_change, is_relist, moments
 from app.domain.listings.fields import FIELDS, KEY_LENGTH, Kind, normalise
 from app.domain.listings.record import queries
 from app.domain.models import AreaKind, Listing, ListingEvent
@@ -230,13 +230,28 @@ def _save(written: Recorded, write: _Write, plans: dict[str, _Plan]) -> dict[str
         plan.fill_places(numbers)
     fresh = [key for key, plan in plans.items() if plan.old is None]
     changed = [key for key, plan in plans.items() if plan.old is not None]
-    ids = queries.insert_listings([plans[key].columns(_INSERTED) for key in fresh]) if fresh else {}
     if changed:
         queries.update_listings([plans[key].columns(_UPDATED) for key in changed])
+    _hush_relists(write, [plans[key] for key in fresh])
+    ids = queries.insert_listings([plans[key].columns(_INSERTED) for key in fresh]) if fresh else {}
     events = [plan.event(write, plan.new["id"] if plan.old is not None else ids[key]) for key, plan in plans.items()]
     written.event_seqs += queries.append_events(events)
     written.alertable += sum(plan.said.alertable for plan in plans.values())
     return ids
+
+
+def _hush_relists(write: _Write, fresh: Sequence[_Plan]) -> None:
+    """An offer given up lately that comes again under a new key is no news, unless cheaper (PA-05)."""
+    news = [plan for plan in fresh if plan.said.alertable]
+    parcels = {plan.new["parcel_number"] for plan in news} - {""}
+    addresses = {plan.new["unparsed_address"] for plan in news} - {""}
+    if not parcels and not addresses:
+        return
+    since = write.now - RELIST_WITHIN
+    given_up = queries.given_up_since(write.office_id, since, parcels=list(parcels), addresses=list(addresses))
+    for plan in news if given_up else ():
+        if is_relist(plan.new, given_up):
+            plan.said = replace(plan.said, alertable=False, reason=Silence.RELIST)
 
 
 def _key(row: Values) -> str:

@@ -4,13 +4,15 @@ reads: four statements for a thousand rows, and no type written down twice."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 import orjson
-from sqlalchemy import Row, Text, cast, func, select, text
+from sqlalchemy import Row, Text, cast, func, or_, select, text
 from sqlalchemy.dialects.postgresql import ARRAY
 
+from app.domain.listings.changes import GIVEN_UP
 from app.domain.models import Listing, ListingEvent, Member, User
 from app.extensions import db
 
@@ -121,6 +123,32 @@ def append_events(rows: Sequence[Values]) -> list[int]:
             {"rows": _document(rows)},
         )
     )
+
+
+def given_up_since(
+    office_id: int, since: datetime, *, parcels: Sequence[str], addresses: Sequence[str]
+) -> list[dict[str, Any]]:
+    """Listings of these parcels or addresses that left the market since then without a sale, as is_relist reads them."""
+    rows = db.session.execute(
+        select(
+            LISTING.c.parcel_number,
+            LISTING.c.unparsed_address,
+            LISTING.c.unit_number,
+            LISTING.c.postal_code,
+            LISTING.c.list_price,
+        ).where(
+            LISTING.c.office_id == office_id,
+            LISTING.c.standard_status.in_([status.value for status in GIVEN_UP]),
+            LISTING.c.modification_timestamp >= since,  # never before it left; an index knows it
+            LISTING.c.off_market_timestamp >= since,
+            LISTING.c.market_spell_no > 0,
+            or_(
+                LISTING.c.parcel_number == func.any(cast(list(parcels), ARRAY(Text))),
+                LISTING.c.unparsed_address == func.any(cast(list(addresses), ARRAY(Text))),
+            ),
+        )
+    ).mappings()
+    return [dict(row) for row in rows]
 
 
 def member_is_ours(office_id: int, member_id: int) -> bool:
