@@ -46,6 +46,7 @@ SILENCE = {
     Silence.OFF_MARKET: "off the market, so nobody is alerted",
     Silence.HIDDEN: "hidden from the internet, so nobody is alerted",
     Silence.STALE: "too old to be new, so nobody is alerted",
+    Silence.RELIST: "the same offer under a new key, so nobody is alerted",
     Silence.BRIEF_FLIP: "back within twelve hours, so nobody is alerted",
     Silence.PRICE_RISE: "a price rise alerts nobody",
     Silence.STATUS: "a status that alerts nobody",
