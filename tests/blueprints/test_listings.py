@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import re
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -312,3 +314,25 @@ def test_fifty_rows_stay_below_the_budget(as_admin, office, make):
     for _ in range(50):
         make.listing(office, on_market_timestamp=NOW, previous_list_price=500_000, list_agent_full_name="Dana Whitlock")
     assert len(page(as_admin, "/listings").encode()) < 90_000
+
+
+def test_the_view_is_exported_whole_in_its_order_and_harmless(as_agent, office, make, street, db):
+    home(office, "=HYPERLINK(1)", list_price=Decimal(999_000), private_remarks="Lockbox 4417")
+    make.listing(make.office(), unparsed_address="13 Elsewhere Road")
+    db.session.commit()
+    answer = as_agent.get("/listings/export.csv?sort=-price&price_min=400k&size=20&page=2")
+    rows = list(csv.DictReader(io.StringIO(answer.get_data(as_text=True).removeprefix("\ufeff"))))
+    assert [row["UnparsedAddress"] for row in rows] == ["'=HYPERLINK(1)", "6 Fir Close", "2 Birch Lane", "3 Cedar Row"]
+    assert rows[1]["ListPrice"] == "570000"
+    assert rows[1]["StandardStatus"] == "Active"
+    assert "Lockbox" not in answer.get_data(as_text=True)
+    assert answer.headers["Content-Disposition"].startswith('attachment; filename="listings-')
+
+
+def test_a_viewer_looks_but_takes_nothing_away(as_viewer, street):
+    assert "Export view" not in page(as_viewer, "/listings")
+    assert as_viewer.get("/listings/export.csv").status_code == 403
+
+
+def test_the_export_names_the_filters_that_are_on(as_agent, street):
+    assert 'href="/listings/export.csv?q=alder&amp;beds=1"' in page(as_agent, "/listings?q=alder&beds=1&page=1")

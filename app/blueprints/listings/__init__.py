@@ -353,4 +353,5 @@ def imports_url() -> str | None:
 bp.add_app_template_filter(count_words, "capped")
 bp.add_app_template_global(imports_url)
 
-from app.blueprints.listings import imports as _imports  # noqa: E402, F401  its views belong to bp
+from app.blueprints.listings import export as _export  # noqa: E402, F401  their views belong to bp
+from app.blueprints.listings import imports as _imports  # noqa: E402, F401

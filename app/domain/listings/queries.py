@@ -5,7 +5,7 @@ Nothing here writes. Every read names its office. Counts stop at COUNT_LIMIT, so
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -17,6 +17,7 @@ from sqlalchemy.orm import joinedload
 
 from app.domain.errors import NotFound
 from app.domain.listings.areas import normalise
+from app.domain.listings.fields import FIELDS
 from app.domain.models import (
     AreaKind,
     AreaName,
@@ -239,6 +240,27 @@ def rows_of_list(
     return db.session.execute(
         _list(office_id, wanted, sort, descending=descending, now=now).offset(offset).limit(limit)
     ).all()
+
+
+EXPORT_NAMES = (
+    "originating_system_name",
+    "originating_system_key",
+    *(
+        name
+        for name in FIELDS
+        if name not in {"private_remarks", "list_agent_id", "mls_status", "modification_timestamp"}
+    ),
+    "modification_timestamp",
+)
+"""Columns of a file of listings. What is internal stays inside."""
+
+
+def each_of_list(office_id: int, wanted: Filter, sort: str, *, descending: bool, now: datetime) -> Iterable[AnyRow]:
+    """Every row of the list with the columns of EXPORT_NAMES, read as it is asked for: the whole may be large."""
+    statement = _list(office_id, wanted, sort, descending=descending, now=now).with_only_columns(
+        *(getattr(Listing, name) for name in EXPORT_NAMES)
+    )
+    return db.session.execute(statement, execution_options={"yield_per": 500})
 
 
 def count_of_list(office_id: int, wanted: Filter, now: datetime) -> int:
