@@ -97,8 +97,8 @@ def draw_line(rows: Sequence[tuple[str, Number]], *, from_zero: bool = True) -> 
         step = ceiling((max(values) - min(values)) / 2)
         floor_value = math.floor(min(values) / step) * step
         frame = Frame(floor_value + step * math.ceil((max(values) - floor_value) / step), bottom=floor_value)
-    step = (frame.width - frame.left - 8) / max(len(rows) - 1, 1)
-    spots = [(round(frame.left + step * index, 1), frame.y(value or 0)) for index, (_, value) in enumerate(rows)]
+    stride = (frame.width - frame.left - 8) / max(len(rows) - 1, 1)
+    spots = [(round(frame.left + stride * index, 1), frame.y(value or 0)) for index, (_, value) in enumerate(rows)]
     path = "M" + " ".join(f"{x} {y}" for x, y in spots) if spots else ""
     base = frame.y(frame.bottom)
     labels = [

@@ -71,6 +71,6 @@ def test_on_a_phone_everything_is_within_reach(open_as):
     page = open_as("admin", "/", width=390)
     page.get_by_role("button", name=re.compile("More")).click()
     expect(page.get_by_role("button", name="Sign out")).to_be_visible()
-    expect(page.get_by_role("link", name="Imports")).to_be_visible()
-    page.get_by_role("link", name="Operations").click()
+    expect(page.get_by_role("link", name="Imports", exact=True)).to_be_visible()
+    page.get_by_role("link", name="Operations", exact=True).click()
     expect(page).to_have_url(re.compile("/ops$"))
