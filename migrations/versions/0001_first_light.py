@@ -171,6 +171,15 @@ def upgrade() -> None:
         sa.Column(
             "modification_timestamp", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False
         ),
+        sa.Column(
+            "search_text",
+            sa.Text(),
+            sa.Computed(
+                "lower(full_name || ' ' || email || ' ' || regexp_replace(mobile_phone, '[^0-9]', '', 'g'))",
+                persisted=True,
+            ),
+            nullable=False,
+        ),
         sa.CheckConstraint(
             "contact_status IN ('Active', 'Deleted', 'Inactive', 'On Vacation')",
             name=op.f("contact_contact_status_check"),
@@ -187,6 +196,14 @@ def upgrade() -> None:
     )
     op.create_index("contact_office_name_idx", "contact", ["office_id", "full_name", "id"], unique=False)
     op.create_index(op.f("contact_owner_member_id_idx"), "contact", ["owner_member_id"], unique=False)
+    op.create_index(
+        "contact_search_text_idx",
+        "contact",
+        ["search_text"],
+        unique=False,
+        postgresql_using="gin",
+        postgresql_ops={"search_text": "gin_trgm_ops"},
+    )
     op.create_table(
         "listing",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
@@ -350,6 +367,7 @@ def upgrade() -> None:
         postgresql_using="gin",
         postgresql_ops={"search_text": "gin_trgm_ops"},
     )
+    op.create_index("listing_subdivision_area_idx", "listing", ["office_id", "subdivision_area_id"], unique=False)
     op.create_table(
         "user",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
@@ -1072,6 +1090,7 @@ def downgrade() -> None:
     op.drop_index(op.f("user_office_id_idx"), table_name="user")
     op.drop_index(op.f("user_member_id_idx"), table_name="user")
     op.drop_table("user")
+    op.drop_index("listing_subdivision_area_idx", table_name="listing")
     op.drop_index(
         "listing_search_text_idx",
         table_name="listing",
@@ -1097,6 +1116,12 @@ def downgrade() -> None:
     op.drop_index("listing_county_area_idx", table_name="listing")
     op.drop_index("listing_city_area_idx", table_name="listing")
     op.drop_table("listing")
+    op.drop_index(
+        "contact_search_text_idx",
+        table_name="contact",
+        postgresql_using="gin",
+        postgresql_ops={"search_text": "gin_trgm_ops"},
+    )
     op.drop_index(op.f("contact_owner_member_id_idx"), table_name="contact")
     op.drop_index("contact_office_name_idx", table_name="contact")
     op.drop_index("contact_office_email_key", table_name="contact", postgresql_where="email <> ''")

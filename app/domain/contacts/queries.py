@@ -45,7 +45,7 @@ class Filters:
 
 
 SORTS: dict[str, tuple[Any, ...]] = {
-    "name": (func.lower(Contact.full_name),),
+    "name": (Contact.full_name,),
     "email": (Contact.email,),
     "added": (Contact.original_entry_timestamp,),
 }
@@ -90,21 +90,20 @@ def _has_subscription(*, active: bool) -> ColumnElement[bool]:
     return (every.where(AlertSubscription.active_yn) if active else every).exists()
 
 
-def _words(q: str) -> list[ColumnElement[bool]]:
+def words_in(q: str) -> list[ColumnElement[bool]]:
     """Every word must be somewhere in the name, the address or the digits of the phone."""
-    digits_of_phone = func.regexp_replace(Contact.mobile_phone, r"\D", "", "g")
     found: list[ColumnElement[bool]] = []
-    for word in q.split()[:6]:
-        places = [Contact.full_name.icontains(word, autoescape=True), Contact.email.icontains(word, autoescape=True)]
-        digits = re.sub(r"\D", "", word)
-        if len(digits) >= 3:
-            places.append(digits_of_phone.contains(digits))
+    for word in q.lower().split()[:6]:
+        places = [Contact.search_text.contains(word, autoescape=True)]
+        digits = re.sub(r"[^0-9]", "", word)
+        if len(digits) >= 3 and digits != word:
+            places.append(Contact.search_text.contains(digits))
         found.append(or_(*places))
     return found
 
 
 def _narrowed(office_id: int, filters: Filters, now: datetime) -> Select[int]:
-    statement = select(Contact.id).where(Contact.office_id == office_id, *_words(filters.q))
+    statement = select(Contact.id).where(Contact.office_id == office_id, *words_in(filters.q))
     if filters.member_id:
         statement = statement.where(Contact.owner_member_id == filters.member_id)
     if filters.searches == "active":

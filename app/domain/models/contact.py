@@ -1,6 +1,6 @@
 from datetime import datetime
 
-from sqlalchemy import ARRAY, BigInteger, CheckConstraint, DateTime, ForeignKey, Index, Text, func
+from sqlalchemy import ARRAY, BigInteger, CheckConstraint, Computed, DateTime, ForeignKey, Index, Text, func
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.domain.models.columns import CreatedAt, Id, one_of
@@ -19,6 +19,12 @@ class Contact(Model):
         CheckConstraint("full_name <> ''", name="full_name"),
         Index("contact_office_email_key", "office_id", "email", unique=True, postgresql_where="email <> ''"),
         Index("contact_office_name_idx", "office_id", "full_name", "id"),
+        Index(
+            "contact_search_text_idx",
+            "search_text",
+            postgresql_using="gin",
+            postgresql_ops={"search_text": "gin_trgm_ops"},
+        ),
     )
 
     id: Mapped[Id]
@@ -39,5 +45,13 @@ class Contact(Model):
     notes: Mapped[str] = mapped_column(Text, server_default="")
     original_entry_timestamp: Mapped[CreatedAt]
     modification_timestamp: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+
+    search_text: Mapped[str] = mapped_column(
+        Text,
+        Computed(
+            "lower(full_name || ' ' || email || ' ' || regexp_replace(mobile_phone, '[^0-9]', '', 'g'))", persisted=True
+        ),
+    )
+    """Lower-case name, address and the digits of the phone: what the find box looks in."""
 
     owner: Mapped[Member | None] = relationship(lazy="raise")

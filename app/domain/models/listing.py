@@ -111,6 +111,7 @@ class Listing(Model):
         Index("listing_city_area_idx", "office_id", "city_area_id"),
         Index("listing_postal_area_idx", "office_id", "postal_code_area_id"),
         Index("listing_county_area_idx", "office_id", "county_area_id"),
+        Index("listing_subdivision_area_idx", "office_id", "subdivision_area_id"),
         Index(
             "listing_list_agent_idx",
             "office_id",

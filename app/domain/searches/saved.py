@@ -30,8 +30,9 @@ MOST_MATCHES = 500
 MOST_A_WEEK = 100
 """So is one that would send more homes a week than this (PA-14)."""
 MOST_NAME = 120
-_BACKTEST_DAYS = 30
-_COUNTED = 10_000
+BACKTEST_DAYS = 30
+COUNTED = 10_000
+"""Counting stops here: nobody reads the rest."""
 _READABLE = 255
 
 
@@ -206,20 +207,29 @@ def resume(subscription_id: int, now: datetime | None = None, *, office_id: int 
 
 def refuse_too_broad(office_id: int, criteria: Criteria, kinds: int, *, now: datetime) -> None:
     """Raises Invalid when a search may not be switched on, naming the criterion to narrow (PA-14)."""
+    matches = queries.count_matching(office_id, criteria, COUNTED) if criteria.has_place else 0
+    if refusal := too_broad(criteria, matches=matches, homes=0):
+        raise refusal
+    sent = queries.backtest(office_id, criteria, kinds, days=BACKTEST_DAYS, now=now)
+    if refusal := too_broad(criteria, matches=matches, homes=sum(day.homes for day in sent)):
+        raise refusal
+
+
+def too_broad(criteria: Criteria, *, matches: int, homes: int) -> Invalid | None:
+    """Why a search may not be switched on, or None (PA-14). Pure: `matches` are the homes that match now, up to COUNTED,
+    `homes` what it would have sent in BACKTEST_DAYS."""
     if not criteria.has_place:
-        raise Invalid("Say where: a search needs a place before it can be switched on.", field="city")
-    matches = queries.count_matching(office_id, criteria, _COUNTED)
+        return Invalid("Say where: a search needs a place before it can be switched on.", field="city")
+    field, how = _narrow(criteria)
     if matches > MOST_MATCHES:
-        field, how = _narrow(criteria)
-        shown = f"{matches:,}" if matches < _COUNTED else f"{_COUNTED:,} or more"
-        raise Invalid(f"{shown} homes match now and the limit is {MOST_MATCHES}: {how}.", field=field)
-    sent = queries.backtest(office_id, criteria, kinds, days=_BACKTEST_DAYS, now=now)
-    weekly = sum(day.homes for day in sent) * 7 / _BACKTEST_DAYS
+        shown = f"{matches:,}" if matches < COUNTED else f"{COUNTED:,} or more"
+        return Invalid(f"{shown} homes match now and the limit is {MOST_MATCHES}: {how}.", field=field)
+    weekly = homes * 7 / BACKTEST_DAYS
     if weekly > MOST_A_WEEK:
-        field, how = _narrow(criteria)
-        raise Invalid(
+        return Invalid(
             f"It would send about {weekly:,.0f} homes a week and the limit is {MOST_A_WEEK}: {how}.", field=field
         )
+    return None
 
 
 def zone_for(contact: Contact) -> ZoneInfo:

@@ -11,10 +11,10 @@ from app.domain.errors import Invalid
 from app.domain.models import AlertKind, Listing
 from app.domain.searches import queries, saved
 from app.domain.searches.criteria import Criteria
-from app.domain.searches.desk.queries import newest_matching, skipped_as_unknown
+from app.domain.searches.desk.queries import matches_and_newest, skipped_as_unknown
 
-DAYS = 30
-COUNTED_UP_TO = 10_000
+DAYS = saved.BACKTEST_DAYS
+COUNTED_UP_TO = saved.COUNTED
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Preview:
     """COUNTED_UP_TO stands for that many or more."""
     newest: Sequence[Listing]
     unknown: dict[str, int]
-    """Homes that fit but for a field nobody filled in (PA-06)."""
+    """Homes that fit but for a field nobody filled in (PA-06); not counted for a search that is too broad anyway."""
     days: list[tuple[date, int]]
     """Homes a day that would have been sent, oldest first, DAYS of them, on the office's calendar."""
     kinds: list[tuple[AlertKind, int]]
@@ -51,7 +51,7 @@ class Preview:
 
 def look(office_id: int, criteria: Criteria, kinds: int, *, today: date, now: datetime) -> Preview:
     """Everything the builder shows beside the form. `today` is the office's date. Reads only."""
-    matches = queries.count_matching(office_id, criteria, COUNTED_UP_TO)
+    matches, newest = matches_and_newest(office_id, criteria, limit=COUNTED_UP_TO)
     sent = queries.backtest(office_id, criteria, kinds, days=DAYS, now=now) if kinds else []
     by_day: Counter[date] = Counter()
     by_kind: Counter[AlertKind] = Counter()
@@ -59,23 +59,11 @@ def look(office_id: int, criteria: Criteria, kinds: int, *, today: date, now: da
         by_day[day.day] += day.homes
         by_kind[day.kind] += day.homes
     first = min(today - timedelta(days=DAYS - 1), min(by_day, default=today))
-    preview = Preview(
+    return Preview(
         matches=matches,
-        newest=newest_matching(office_id, criteria) if matches else (),
-        unknown=skipped_as_unknown(office_id, criteria),
+        newest=newest,
+        unknown=skipped_as_unknown(office_id, criteria) if matches <= saved.MOST_MATCHES else {},
         days=[(day, by_day[day]) for day in (first + timedelta(days=n) for n in range((today - first).days + 1))],
         kinds=[(kind, by_kind[kind]) for kind in (AlertKind.NEW, AlertKind.PRICE_DROP, AlertKind.BACK_ON_MARKET)],
-        refusal=None,
+        refusal=saved.too_broad(criteria, matches=matches, homes=by_kind.total()),
     )
-    if criteria.has_place and matches <= saved.MOST_MATCHES and preview.weekly <= saved.MOST_A_WEEK:
-        return preview
-    return Preview(**{**preview.__dict__, "refusal": _refusal(office_id, criteria, kinds, now)})
-
-
-def _refusal(office_id: int, criteria: Criteria, kinds: int, now: datetime) -> Invalid | None:
-    """The words of the one who decides: saving would be refused with the same."""
-    try:
-        saved.refuse_too_broad(office_id, criteria, kinds, now=now)
-    except Invalid as refusal:
-        return refusal
-    return None

@@ -35,7 +35,7 @@ COUNTED_UP_TO = 10_000
 
 SORTS: dict[str, Any] = {
     "name": func.lower(SavedSearch.saved_search_name),
-    "buyer": func.lower(Contact.full_name),
+    "buyer": Contact.full_name,
     "last": AlertSubscription.last_new_changed_timestamp,
     "next": AlertSubscription.next_send_timestamp,
     "added": AlertSubscription.id,
@@ -87,13 +87,16 @@ def _narrowed(office_id: int, filters: Filters) -> Select[int]:
         .join(AlertSubscription.contact)
         .where(AlertSubscription.office_id == office_id)
     )
-    for word in filters.q.split()[:6]:
+    for word in filters.q.lower().split()[:6]:
+        buyers = select(Contact.id).where(
+            Contact.office_id == office_id, Contact.search_text.contains(word, autoescape=True)
+        )
+        named = select(SavedSearch.id).where(
+            SavedSearch.office_id == office_id,
+            func.lower(SavedSearch.saved_search_name).contains(word, autoescape=True),
+        )
         statement = statement.where(
-            or_(
-                SavedSearch.saved_search_name.icontains(word, autoescape=True),
-                Contact.full_name.icontains(word, autoescape=True),
-                Contact.email.icontains(word, autoescape=True),
-            )
+            or_(AlertSubscription.contact_id.in_(buyers), AlertSubscription.saved_search_id.in_(named))
         )
     if filters.member_id:
         statement = statement.where(AlertSubscription.owner_member_id == filters.member_id)
@@ -283,10 +286,26 @@ def places_named(office_id: int, typed: str) -> list[tuple[str, str]]:
     return [(kind, name) for kind, name in rows]
 
 
-def newest_matching(office_id: int, criteria: Criteria, *, limit: int = 3) -> Sequence[Listing]:
-    """The homes that match now and came to the market last."""
-    return db.session.scalars(
+def matches_and_newest(
+    office_id: int, criteria: Criteria, *, limit: int, show: int = 3
+) -> tuple[int, Sequence[Listing]]:
+    """How many homes match now, up to `limit`, and those of them that came to the market last; in one scan."""
+    matched = (
         matching(office_id, criteria)
+        .with_only_columns(Listing.id, Listing.on_market_timestamp)
+        .limit(limit)
+        .cte("matched")
+        .prefix_with("MATERIALIZED", dialect="postgresql")
+    )
+    newest = (
+        select(matched.c.id)
+        .order_by(matched.c.on_market_timestamp.desc().nulls_last(), matched.c.id.desc())
+        .limit(show)
+        .subquery("newest")
+    )
+    rows = db.session.execute(
+        select(Listing, select(func.count()).select_from(matched).scalar_subquery())
+        .join(newest, newest.c.id == Listing.id)
         .options(
             load_only(
                 Listing.id,
@@ -295,12 +314,11 @@ def newest_matching(office_id: int, criteria: Criteria, *, limit: int = 3) -> Se
                 Listing.list_price,
                 Listing.bedrooms_total,
                 Listing.living_area,
-                Listing.standard_status,
             )
         )
         .order_by(Listing.on_market_timestamp.desc().nulls_last(), Listing.id.desc())
-        .limit(limit)
     ).all()
+    return (rows[0][1] if rows else 0), [home for home, _ in rows]
 
 
 def skipped_as_unknown(office_id: int, criteria: Criteria, *, limit: int = 1_000) -> dict[str, int]:

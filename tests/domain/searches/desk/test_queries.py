@@ -137,10 +137,15 @@ def test_pa_06_homes_that_do_not_say_what_is_asked_are_counted_by_field(office, 
     assert queries.skipped_as_unknown(office.id, Criteria.parse({"city": ["Port Ellery"]})) == {}
 
 
-def test_the_newest_matches_came_to_the_market_last(office, make):
+def test_the_matches_are_counted_and_the_newest_came_to_the_market_last(office, make):
     place = make.area(office, "Port Ellery")
     for days in (3, 1, None, 2):
         at = NOW - timedelta(days=days) if days else None
         make.listing(office, city_area_id=place.id, unparsed_address=f"{days}", on_market_timestamp=at)
-    found = queries.newest_matching(office.id, Criteria.parse({"city": ["port ellery"]}))
+    matches, found = queries.matches_and_newest(office.id, Criteria.parse({"city": ["port ellery"]}), limit=100)
+    assert matches == 4
     assert [home.unparsed_address for home in found] == ["1", "2", "3"]
+
+
+def test_nothing_that_matches_is_a_zero(office):
+    assert queries.matches_and_newest(office.id, Criteria.parse({"city": ["Nowhere"]}), limit=100) == (0, [])
