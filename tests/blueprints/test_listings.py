@@ -121,6 +121,13 @@ def test_columns_sort_and_what_is_unknown_comes_last(as_viewer, street, sort, fi
     assert (shown[0], shown[-1]) == (first, last)
 
 
+def test_the_very_mls_number_comes_before_those_that_contain_it(as_viewer, office, make):
+    for number in ("PE-10010", "PE-1001", "PE-100101"):
+        make.listing(office, listing_id=number, unparsed_address=number, search_text=number.lower())
+    assert addresses(page(as_viewer, "/listings?q=pe-1001&sort=-address"))[0] == "PE-1001"
+    assert addresses(page(as_viewer, "/listings?q=pe-1002&sort=-address")) == []
+
+
 def test_the_head_of_the_sorted_column_says_so_and_turns_the_order_round(as_viewer, street):
     shown = page(as_viewer, "/listings?sort=-price&beds=1")
     assert 'aria-sort="descending"><a class="sort" id="by-price" href="/listings?beds=1&amp;sort=price"' in shown

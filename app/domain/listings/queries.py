@@ -225,11 +225,18 @@ def _order(wanted: Filter, sort: str, *, descending: bool, now: datetime) -> lis
     return [column.desc().nulls_last() if descending else column.asc(), ties]
 
 
+def _quoted(wanted: Filter) -> list[ColumnElement[Any]]:
+    """The home whose MLS number is the very word asked for comes before those that only contain it."""
+    word = wanted.q.strip().casefold()
+    could_be = len(word) >= 5 and " " not in word and any(letter.isdigit() for letter in word)
+    return [(func.lower(Listing.listing_id) == word).desc()] if could_be else []
+
+
 def _list(office_id: int, wanted: Filter, sort: str, *, descending: bool, now: datetime) -> Select[*tuple[Any, ...]]:
     return (
         select(*LIST_COLUMNS)
         .where(*_conditions(office_id, wanted, now))
-        .order_by(*_order(wanted, sort, descending=descending, now=now))
+        .order_by(*_quoted(wanted), *_order(wanted, sort, descending=descending, now=now))
     )
 
 
