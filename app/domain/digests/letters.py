@@ -188,7 +188,7 @@ def _searches_by_home(items: Sequence[Decision], homes: Homes) -> dict[int, list
             row = homes[item.match.alert_subscription_id, item.match.event_seq]
             found[item.match.listing_id][row.alert_subscription_id] = Search(
                 row.alert_subscription_id,
-                row.saved_search_name,
+                words.quoted(row.saved_search_name),
                 row.schedule_type,
                 time.fromisoformat(row.send_time) if row.send_time else None,
                 row.token,

@@ -35,6 +35,7 @@ class Search:
 
     alert_subscription_id: int
     name: str
+    """In quotes, and not too long: see quoted()."""
     schedule_type: str
     send_time: time | None
     token: str
@@ -190,7 +191,7 @@ def _badge(news: News) -> str:
 
 
 def _why(news: News, searches: Sequence[Search], zone: ZoneInfo) -> str:
-    names = [f"“{_clip(one_line(search.name), LONGEST_NAME)}”" for search in searches]
+    names = [search.name for search in searches]
     many = "" if len(names) == 1 else f"{count_words(len(names)).lower()} of your searches: "
     words = f"Matches {many}{_named(names)}."
     if news.saw_before_at is not None and news.price_before != news.price_shown:
@@ -249,7 +250,7 @@ def intro_of(lines: Sequence[Line], searches: Sequence[Search], total: int) -> s
         parts.append(f"{count_words(new).lower()} new")
     if drops := counts[AlertKind.PRICE_DROP]:
         parts.append(f"{count_words(drops).lower()} {'price drop' if drops == 1 else 'price drops'}")
-    names = _named([f"“{_clip(one_line(search.name), LONGEST_NAME)}”" for search in searches])
+    names = _named([search.name for search in searches])
     if len(parts) == 1:
         return f"For {names}."
     words = " and ".join([", ".join(parts[:-1]), parts[-1]])
@@ -265,7 +266,7 @@ def preview_of(lines: Sequence[Line]) -> str:
 
 def because_of(searches: Sequence[Search]) -> str:
     """Why this mail came: which searches, and when they write."""
-    names = _named([f"“{_clip(one_line(search.name), LONGEST_NAME)}”" for search in searches])
+    names = _named([search.name for search in searches])
     rhythms = {_rhythm(search) for search in searches}
     when = f" {rhythms.pop()}" if len(rhythms) == 1 else ""
     return f"You get this{when} because we watch {names} for you."
@@ -308,6 +309,11 @@ def address_of(office: Any) -> str:
 
 def price_of(value: Decimal | None) -> str:
     return money(value) if value is not None else "Price on request"
+
+
+def quoted(name: str) -> str:
+    """A search's name as mails say it."""
+    return f"“{_clip(one_line(name), LONGEST_NAME)}”"
 
 
 def wrap(words: str, width: int, indent: int = 0) -> str:

@@ -44,6 +44,8 @@ class Letter:
 
 def one_line(words: str) -> str:
     """Without line breaks, NULs and other controls; runs of spaces are one."""
+    if words.isprintable() and "  " not in words:  # nearly always, and ten times as quick
+        return words.strip()
     return " ".join(CONTROL.sub(" ", words).split())
 
 

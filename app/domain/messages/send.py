@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple, Protocol
 from uuid import uuid4
 
 import sentry_sdk
 import structlog
+from sqlalchemy import Connection
 from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.orm import Session
 
 from app.crash import crash_point
 from app.domain.messages import queries, queue
@@ -83,8 +86,26 @@ def send_due(
         config.smtp_url, hostname=domain_of(config.mail_from), answer_seconds=config.smtp_timeout_seconds
     )
     sender = _Sender(composers, own, limit=limit, chunk=chunk, now=now, stop=stop, deadline=deadline, progress=progress)
-    with own:
+    with own, one_connection():
         return sender.run()
+
+
+@contextmanager
+def one_connection() -> Iterator[None]:
+    """Work on one database connection for as long as this lasts. A session takes one anew for each transaction, and
+    asks it whether it still lives: a round trip for each message."""
+    db.session.commit()
+    usual = db.session()
+    if isinstance(usual.bind, Connection):  # it does already
+        yield
+        return
+    with db.engine.connect() as connection:
+        db.session.registry.set(Session(bind=connection))  # type: ignore[arg-type]  # a plain one is all it needs
+        try:
+            yield
+        finally:
+            db.session.close()
+            db.session.registry.set(usual)
 
 
 class _Sender:

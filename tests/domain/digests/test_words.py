@@ -41,7 +41,13 @@ def home(**values):
 
 def search(name="Family home, Alder Glen", number=1, **values):
     return Search(
-        **{"alert_subscription_id": number, "name": name, "schedule_type": "ASAP", "send_time": None, "token": "t"}
+        **{
+            "alert_subscription_id": number,
+            "name": words.quoted(name),
+            "schedule_type": "ASAP",
+            "send_time": None,
+            "token": "t",
+        }
         | values
     )
 
