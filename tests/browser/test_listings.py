@@ -117,7 +117,7 @@ def test_the_filter_opens_closes_and_applies_by_keyboard(open_as):
 
 
 def test_the_row_cursor_walks_and_opens_and_the_record_walks_on(open_as):
-    page = open_as("viewer", "/listings?view=all&sort=address&q=port")
+    page = open_as("viewer", "/listings?view=all&sort=address&q=quarry")
     names = rows(page)
     page.keyboard.press("j")
     page.keyboard.press("j")
