@@ -144,6 +144,21 @@ def test_a_live_part_asks_every_15_seconds_while_it_is_seen_and_not_worked_in(op
     assert page.evaluate("asked") == first + 1
 
 
+def test_the_first_page_renews_itself_and_leaves_focus_and_scroll_alone(open_as):
+    page = open_as("admin")
+    page.clock.install()
+    page.goto("/")
+    page.evaluate("document.querySelector('#now').dataset.seen = 'before'")
+    link = page.get_by_role("table").get_by_role("link", name="Miriam Okafor").first
+    link.focus()
+    page.evaluate("scrollTo(0, 120)")
+    with page.expect_response(lambda answer: answer.request.headers.get("hx-request") == "true"):
+        page.clock.run_for(62_000)
+    page.wait_for_function("document.querySelector('#now').dataset.seen === undefined")
+    expect(link).to_be_focused()
+    assert page.evaluate("scrollY") == 120
+
+
 def test_a_file_that_is_too_large_is_refused_before_it_travels(open_as):
     page = open_as("admin", "/styleguide")
     page.get_by_label("File", exact=True).set_input_files(
