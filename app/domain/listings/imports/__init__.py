@@ -137,6 +137,7 @@ def binding_of(batch: ImportBatch) -> Binding:
 
 def choose(batch: ImportBatch, mapping: FileMapping, *, is_correction: bool) -> None:
     """Take a mapping and how it counts, complete or not. Raises Conflict when the reading has begun."""
+    batch = queries.lock_batch(batch.id)
     if batch.state != ImportState.MAPPING:
         raise Conflict("This file is being read already, or has been. Its columns cannot change now.")
     batch.mapping = as_dict(mapping) | {"file": batch.mapping["file"]}

@@ -43,9 +43,9 @@ def known_rows(office_id: int, source: str, keys: Sequence[str]) -> dict[str, An
 
 
 def lock_whole_rows(ids: Sequence[int]) -> dict[int, dict[str, Any]]:
-    """Every column of these listings, locked in the order of their ids."""
+    """Every column of these listings, locked in the order of their ids; rows that only refer to them need not wait."""
     rows = db.session.execute(
-        select(LISTING).where(LISTING.c.id.in_(ids)).order_by(LISTING.c.id).with_for_update()
+        select(LISTING).where(LISTING.c.id.in_(ids)).order_by(LISTING.c.id).with_for_update(key_share=True)
     ).mappings()
     return {row["id"]: dict(row) for row in rows}
 
@@ -54,7 +54,9 @@ def lock_one(office_id: int, listing_id: int) -> dict[str, Any] | None:
     """Every column of one listing of this office, locked; None when there is none."""
     row = (
         db.session.execute(
-            select(LISTING).where(LISTING.c.id == listing_id, LISTING.c.office_id == office_id).with_for_update()
+            select(LISTING)
+            .where(LISTING.c.id == listing_id, LISTING.c.office_id == office_id)
+            .with_for_update(key_share=True)
         )
         .mappings()
         .first()
