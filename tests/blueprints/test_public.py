@@ -315,7 +315,10 @@ class TestPages:
         home.standard_status = "Pending"
         db.session.commit()
         assert "Now Pending" in client.get(url).text
-        assert "Now Pending" in client.get(f"{url}/{home.id}").text
+        alone = client.get(f"{url}/{home.id}").text
+        assert "Pending" in alone
+        assert "$470,000" in alone
+        assert "was $489,000" in alone
 
     def test_a_home_its_seller_took_off_the_internet_is_gone_from_both(self, client, mail, db):
         del mail

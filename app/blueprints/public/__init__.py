@@ -25,7 +25,7 @@ def unsubscribe(token: str) -> Response:
 
 
 @bp.post("/u/<token>")
-@csrf.exempt  # a mail program posts here for the person, without a page or a cookie (RFC 8058); the token is the secret
+@csrf.exempt  # type: ignore[untyped-decorator]  # a mail program posts here for the person, without a page or a cookie (RFC 8058); the token is the secret
 @public("the token in a mail's unsubscribe link is the key")
 def stop_or_resume(token: str) -> Response:
     """One-Click when a mail program posts: stops the searches of the mail and says so in a line. The page's own

@@ -47,11 +47,13 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class HomePage:
-    """One home by itself."""
+    """One home by itself, at its price of now."""
 
     page: Page
-    home: Home
+    status: str
     line: Line
+    price: str
+    was: str
     facts: Sequence[tuple[str, str]]
     remarks: Sequence[str]
     agent: str
@@ -67,13 +69,16 @@ def home_of(token: str, listing_id: int, now: datetime | None = None) -> HomePag
     if listing_id > LARGEST_ID:
         raise NotFound("There is no such home.")
     page, rows = _page(token, listing_id, now or datetime.now(UTC))
-    if not rows or page.homes[0].line is None:
+    line = page.homes[0].line if rows else None
+    if line is None:
         raise NotFound("This home is not, or no longer, shown here.")
     home = rows[0][1]
     return HomePage(
         page=page,
-        home=page.homes[0],
-        line=page.homes[0].line,
+        status=home.standard_status,
+        line=line,
+        price=words.price_of(home.list_price),
+        was=line.price if line.price != words.price_of(home.list_price) else line.was,
         facts=_facts(home),
         remarks=[part.strip() for part in home.public_remarks.splitlines() if part.strip()],
         agent=one_line(home.list_agent_full_name),
