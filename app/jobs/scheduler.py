@@ -86,7 +86,7 @@ class Clock(Scheduler):  # type: ignore[misc]
         """Look, every `interval` seconds, until told to stop. Nothing that Redis or PostgreSQL does ends it."""
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: self._stopping.set())
-        has_written = False
+        has_written = is_failing = False
         while not self._stopping.is_set():
             began = time.monotonic()
             try:
@@ -97,9 +97,13 @@ class Clock(Scheduler):  # type: ignore[misc]
                 look_at(self.lines)
                 self.heart.beat()
                 db.session.commit()
+                is_failing = False
             except Exception as error:
                 db.session.rollback()
-                log.exception("clock.tick_failed", error=type(error).__name__)
+                # Once as an error; after that it is the same trouble, every few seconds.
+                say = log.warning if is_failing else log.exception
+                say("clock.tick_failed", error=type(error).__name__)
+                is_failing = True
             finally:
                 db.session.remove()
             self._tick_redis()

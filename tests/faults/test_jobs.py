@@ -218,7 +218,7 @@ def test_a_kind_that_must_not_overlap_does_not(works):
 
 
 def test_when_redis_forgets_everything_all_is_done_and_soon(works):
-    runs = [start("nap", {"seconds": 0}, trigger=Trigger.MANUAL) for _ in range(30)]
+    runs = [start("nap", {"seconds": 0}, trigger=Trigger.MANUAL) for _ in range(20)]
     ids = [run.id for run in runs]
     db.session.commit()
     ring(ids)

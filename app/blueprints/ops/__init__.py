@@ -80,18 +80,20 @@ def balance() -> Response:
     if name not in begins:
         name = "today"
     window = Window(begins[name], now)
+    lines = sums.balance(window.since, now)
+    lost = {
+        "events": queries.lost_events,
+        "matches": queries.lost_pairs,
+        "messages": queries.lost_messages,
+        "due_times": sums.missing_times,
+    }
     return page(
         "ops/balance.html",
-        lines=sums.balance(window.since, now),
+        lines=lines,
         since=window.since,
         chosen=name,
         windows=WINDOWS,
-        lost={
-            "events": queries.lost_events(window),
-            "matches": queries.lost_pairs(window),
-            "messages": queries.lost_messages(window),
-            "due_times": sums.missing_times(window),
-        },
+        lost={line.key: lost[line.key](window) if line.remainder else [] for line in lines},
         drop_reasons=queries.drop_reasons(window),
         unalertable=queries.unalertable_reasons(window),
         reason_words=DROPPED_IN_WORDS,

@@ -37,36 +37,37 @@ def due_messages(now: datetime, limit: int = 10_000) -> int:
 
 # --- The balance: what came in, and where it is, each counted by itself ---
 
-_EVENTS = text(
-    """
-    WITH seen AS (SELECT snapshot FROM match_cursor WHERE name = 'alerts'),
-    -- the log, in the window
-    event AS (
-        SELECT seq, alertable, pg_visible_in_snapshot(xid, seen.snapshot) AS is_read
-        FROM listing_event CROSS JOIN seen WHERE recorded_at >= :since AND recorded_at < :until),
-    -- what the matching took, batch by batch
+# What the matching took, batch by batch, and what it found; an event may be in several batches only by a fault.
+_TAKEN = """
+    seen AS (SELECT snapshot FROM match_cursor WHERE name = 'alerts'),
     taken AS (
-        SELECT unnest(event_seqs) AS seq, done_at IS NOT NULL AS is_done FROM match_batch WHERE found_on >= :first_day),
-    -- what it found
+        SELECT seq, count(*) FILTER (WHERE is_done) AS done, count(*) FILTER (WHERE NOT is_done) AS open
+        FROM (SELECT unnest(event_seqs) AS seq, done_at IS NOT NULL AS is_done FROM match_batch
+            WHERE found_on >= :first_day) AS each GROUP BY seq)
+"""
+
+_EVENTS = text(
+    f"""
+    WITH {_TAKEN},
     found AS (SELECT DISTINCT unnest(event_seqs) AS seq FROM alert_match WHERE found_on >= :first_day)
-    SELECT
-        (SELECT count(*) FROM event) AS total,
-        (SELECT count(*) FROM event WHERE NOT alertable) AS not_alertable,
-        (SELECT count(*) FROM event JOIN taken USING (seq) JOIN found USING (seq) WHERE is_done) AS matched,
-        (SELECT count(*) FROM event JOIN taken USING (seq) WHERE is_done
-            AND NOT EXISTS (SELECT 1 FROM found WHERE found.seq = event.seq)) AS unmatched,
-        (SELECT count(*) FROM event JOIN taken USING (seq) WHERE NOT is_done) AS being_matched,
-        (SELECT count(*) FROM event WHERE alertable AND NOT is_read) AS unread
+    SELECT count(*) AS total,
+        count(*) FILTER (WHERE NOT e.alertable) AS not_alertable,
+        coalesce(sum(taken.done) FILTER (WHERE found.seq IS NOT NULL), 0)::bigint AS matched,
+        coalesce(sum(taken.done) FILTER (WHERE found.seq IS NULL), 0)::bigint AS unmatched,
+        coalesce(sum(taken.open), 0)::bigint AS being_matched,
+        count(*) FILTER (WHERE e.alertable AND NOT pg_visible_in_snapshot(e.xid, seen.snapshot)) AS unread
+    FROM listing_event e CROSS JOIN seen LEFT JOIN taken ON taken.seq = e.seq LEFT JOIN found ON found.seq = e.seq
+    WHERE e.recorded_at >= :since AND e.recorded_at < :until
     """
 )
 
 _LOST_EVENTS = text(
-    """
+    f"""
+    WITH {_TAKEN}
     SELECT e.seq, e.listing_id, e.office_id, e.recorded_at, e.change_type
-    FROM listing_event e CROSS JOIN (SELECT snapshot FROM match_cursor WHERE name = 'alerts') AS seen
+    FROM listing_event e CROSS JOIN seen LEFT JOIN taken ON taken.seq = e.seq
     WHERE e.recorded_at >= :since AND e.recorded_at < :until AND e.alertable
-      AND pg_visible_in_snapshot(e.xid, seen.snapshot)
-      AND NOT EXISTS (SELECT 1 FROM match_batch b WHERE b.found_on >= :first_day AND b.event_seqs @> ARRAY[e.seq])
+      AND pg_visible_in_snapshot(e.xid, seen.snapshot) AND taken.seq IS NULL
     ORDER BY e.seq LIMIT :limit
     """
 )
@@ -84,10 +85,12 @@ _MATCHES = """
     match AS (
         SELECT m.alert_subscription_id, m.event_seqs, m.digest_id, m.batch_id
         FROM alert_match m JOIN batch ON m.found_on = batch.found_on AND m.batch_id = batch.id),
+    pair AS (
+        SELECT digest_id, alert_subscription_id, batch_id, unnest(event_seqs) AS event_seq FROM match
+        WHERE digest_id IS NOT NULL),
     item AS (
-        SELECT i.outcome, i.drop_reason, i.digest_id, i.alert_subscription_id, i.event_seq
-        FROM match JOIN digest_item i ON i.digest_id = match.digest_id
-            AND i.alert_subscription_id = match.alert_subscription_id AND i.event_seq = ANY (match.event_seqs))
+        SELECT i.outcome, i.drop_reason, digest_id, alert_subscription_id, event_seq
+        FROM pair JOIN digest_item i USING (digest_id, alert_subscription_id, event_seq))
 """
 
 _PAIRS = text(
@@ -96,10 +99,10 @@ _PAIRS = text(
     SELECT
         -- what the matching said it found, when it found it
         (SELECT coalesce(sum(pairs), 0) FROM batch)::bigint AS total,
-        (SELECT count(*) FROM item WHERE outcome <> 'dropped'
-            AND EXISTS (SELECT 1 FROM outbound_message o WHERE o.digest_id = item.digest_id)) AS in_message,
-        (SELECT count(*) FROM item WHERE outcome = 'dropped') AS dropped,
-        (SELECT coalesce(sum(cardinality(event_seqs)), 0) FROM match WHERE digest_id IS NULL)::bigint AS waiting
+        (SELECT coalesce(sum(cardinality(event_seqs)), 0) FROM match WHERE digest_id IS NULL)::bigint AS waiting,
+        count(*) FILTER (WHERE item.outcome <> 'dropped' AND o.id IS NOT NULL) AS in_message,
+        count(*) FILTER (WHERE item.outcome = 'dropped') AS dropped
+    FROM item LEFT JOIN outbound_message o ON o.digest_id = item.digest_id
     """
 )
 
@@ -110,15 +113,14 @@ _DROPPED = text(
 
 _LOST_PAIRS = text(
     f"""
-    WITH {_MATCHES},
-    pair AS (SELECT digest_id, alert_subscription_id, batch_id, unnest(event_seqs) AS event_seq FROM match)
+    WITH {_MATCHES}
     SELECT pair.alert_subscription_id, pair.event_seq, pair.digest_id, pair.batch_id,
         CASE WHEN i.digest_id IS NULL THEN 'its digest does not say what became of it'
              ELSE 'its digest has no message' END AS why
     FROM pair LEFT JOIN digest_item i ON i.digest_id = pair.digest_id
         AND i.alert_subscription_id = pair.alert_subscription_id AND i.event_seq = pair.event_seq
-    WHERE pair.digest_id IS NOT NULL AND (i.digest_id IS NULL OR (i.outcome <> 'dropped'
-        AND NOT EXISTS (SELECT 1 FROM outbound_message o WHERE o.digest_id = pair.digest_id)))
+        LEFT JOIN outbound_message o ON o.digest_id = pair.digest_id
+    WHERE i.digest_id IS NULL OR (i.outcome <> 'dropped' AND o.id IS NULL)
     UNION ALL
     -- matches that the batch counted and that are not there
     SELECT NULL, NULL, NULL, batch.id, 'the batch counted ' || batch.pairs || ' matches, ' || coalesce(there.pairs, 0)
