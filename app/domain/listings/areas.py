@@ -38,6 +38,13 @@ def micro_degrees(degrees: Decimal | float | None) -> int | None:
     return int((exact * 1_000_000).to_integral_value(ROUND_HALF_UP))
 
 
+def _spelling(kind: AreaKind | str, name: str) -> str:
+    """How people will read a place: as it was first written; a ZIP+4 as the ZIP it counts for."""
+    written = " ".join(name.split())
+    long_code = _ZIP_PLUS_4.fullmatch(written) if kind == AreaKind.POSTAL_CODE else None
+    return long_code[1] if long_code else written
+
+
 def area_ids(
     office_id: int, wanted: Iterable[tuple[AreaKind, str]], *, create: bool = True
 ) -> dict[tuple[AreaKind, str], int]:
@@ -51,7 +58,7 @@ def area_ids(
     for start in range(0, len(keys), _CHUNK):
         found |= _look_up(office_id, keys[start : start + _CHUNK])
     if create and (missing := [key for key in keys if key not in found]):
-        spelt = {normal[asked]: " ".join(asked[1].split()) for asked in normal}
+        spelt = {normal[asked]: _spelling(*asked) for asked in normal}
         for start in range(0, len(missing), _CHUNK):
             chunk = missing[start : start + _CHUNK]
             rows = [

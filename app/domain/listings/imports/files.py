@@ -10,6 +10,7 @@ import codecs
 import csv
 import gzip
 import io
+import sys
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -25,7 +26,7 @@ from app.domain.listings.imports.refusal import refused
 
 SAMPLE = 256 * 1024
 """Bytes that decide on encoding and delimiter."""
-MOST_PLAIN_BYTES = 4 * 1024**3
+MOST_PLAIN_BYTES = 2 * 1024**3
 """A compressed file may unfold to this and no further."""
 MOST_COLUMNS = 2_000
 LONGEST_LINE = 4 * 1024**2
@@ -147,16 +148,16 @@ class _Plain(io.RawIOBase):
     def __init__(self, path: Path, *, compressed: bool) -> None:
         self.disk: IO[bytes] = path.open("rb")
         self.inner: Any = gzip.GzipFile(fileobj=self.disk) if compressed else self.disk
-        self.given = 0
+        self.allowed = MOST_PLAIN_BYTES if compressed else sys.maxsize
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:
         found = self.inner.read(len(buffer))
-        self.given += len(found)
-        if self.given > MOST_PLAIN_BYTES:
-            raise refused("The file unfolds to more than 4 GB. Bring it in parts.")
+        self.allowed -= len(found)
+        if self.allowed < 0:
+            raise refused("The file unfolds to more than 2 GB. Bring it in parts.")
         buffer[: len(found)] = found
         return len(found)
 
