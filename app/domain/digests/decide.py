@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
+from typing import NamedTuple
 
 from app.domain.models import KIND_BITS, AlertKind, ItemOutcome
 from app.domain.models.lookups import StandardStatus
@@ -73,8 +73,7 @@ Fingerprint = tuple[int, str, str]
 """(listing, kind, fingerprint): what one address is told at most once (PA-07)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Match:
+class Match(NamedTuple):
     """One (subscription, event) with all that is needed to judge it, as of now."""
 
     alert_subscription_id: int
@@ -95,8 +94,7 @@ class Match:
     """Why it cannot be told whatever the news is; None when nothing stands in its way."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Decision:
+class Decision(NamedTuple):
     match: Match
     outcome: ItemOutcome
     kind: AlertKind
@@ -128,7 +126,7 @@ def decide(matches: Sequence[Match], told: Iterable[Fingerprint] = ()) -> list[D
             else:
                 decided[_key(item)] = _merge(item) if line and _goes_along(item) else item
     for position, item in enumerate(sorted(lines, key=_rank), start=1):
-        decided[_key(item)] = _at(item, position)
+        decided[_key(item)] = item._replace(position=position)
     return [decided[match.alert_subscription_id, match.event_seq] for match in matches]
 
 
@@ -200,23 +198,7 @@ def _goes_along(item: Decision) -> bool:
 
 
 def _merge(item: Decision) -> Decision:
-    return _copy(item, ItemOutcome.MERGED, None)
-
-
-def _at(item: Decision, position: int) -> Decision:
-    return _copy(item, ItemOutcome.SHOWN, position)
-
-
-def _copy(item: Decision, outcome: ItemOutcome, position: int | None) -> Decision:
-    return Decision(
-        match=item.match,
-        outcome=outcome,
-        kind=item.kind,
-        fingerprint=item.fingerprint,
-        price_before=item.price_before,
-        price_shown=item.price_shown,
-        position=position,
-    )
+    return item._replace(outcome=ItemOutcome.MERGED, drop_reason=None)
 
 
 def _key(item: Decision) -> tuple[int, int]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime, time
 from email.utils import parseaddr
 from functools import lru_cache
@@ -86,7 +85,7 @@ def _differs(item: Decision, row: queries.Fact) -> bool:
 
 
 def _dropped(item: Decision, reason: DropReason) -> Decision:
-    return replace(item, outcome=ItemOutcome.DROPPED, drop_reason=reason, position=None)
+    return item._replace(outcome=ItemOutcome.DROPPED, drop_reason=reason, position=None)
 
 
 def _write_down(digest_id: int, changed: Sequence[Decision]) -> None:
@@ -128,8 +127,9 @@ def _write(message: Queued, head: SimpleNamespace, items: Sequence[Decision], ho
         )
     speaks_for = {search.alert_subscription_id: search for found in searches.values() for search in found}
     names = [speaks_for[number] for number in sorted(speaks_for)]
-    token = f"{names[0].token}.{sign(config.secret_key, Purpose.ONE_CLICK, message.id)}"
-    stop_url = f"{config.public_url.rstrip('/')}/u/{token}"
+    signed = sign(config.secret_key, Purpose.ONE_CLICK, message.id)
+    stop_url = f"{config.public_url.rstrip('/')}/u/{names[0].token}.{signed}"
+    stop_address = f"unsub+{signed}@{domain_of(config.mail_from)}"
 
     def alert_of(part: Sequence[Line]) -> Alert:
         more = len(shown) - len(part)
@@ -165,7 +165,7 @@ def _write(message: Queued, head: SimpleNamespace, items: Sequence[Decision], ho
         message_id=message.message_id,
         date=message.message_date or now,
         envelope_sender=f"bounce+{sign(config.secret_key, Purpose.BOUNCE, message.id)}@{domain_of(config.mail_from)}",
-        headers=_headers(message, config, stop_url, head.office_name),
+        headers=_headers(message, config, f"<{stop_url}>, <mailto:{stop_address}>", head.office_name),
     )
 
 
@@ -196,13 +196,12 @@ def _searches_by_home(items: Sequence[Decision], homes: Homes) -> dict[int, list
     return {listing: [by_id[number] for number in sorted(by_id)] for listing, by_id in found.items()}
 
 
-def _headers(message: Queued, config: Config, stop_url: str, office_name: str) -> tuple[tuple[str, str], ...]:
+def _headers(message: Queued, config: Config, stop: str, office_name: str) -> tuple[tuple[str, str], ...]:
     """What receivers ask of mail one has subscribed to (research: email §2.2)."""
     domain = domain_of(config.mail_from)
-    stop_address = f"unsub+{sign(config.secret_key, Purpose.ONE_CLICK, message.id)}@{domain}"
     called = "".join(c for c in office_name if c.isascii() and (c.isalnum() or c == " ")).strip() or "Office"
     return (
-        ("List-Unsubscribe", f"<{stop_url}>, <mailto:{stop_address}>"),
+        ("List-Unsubscribe", stop),
         ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"),
         ("List-Id", f"{called} alerts <alerts.office-{message.office_id}.{domain}>"),
         ("Feedback-ID", f"alerts:alerts:office{message.office_id}:porchlight"),

@@ -58,28 +58,39 @@ LISTING_COLUMNS = (
 IS_DUE = """(s.schedule_type = 'ASAP' OR NOT s.active_yn
              OR coalesce(s.next_send_timestamp, '-infinity') <= :window_end)"""
 
+_NOT_BUILT = f"""NOT EXISTS (
+        SELECT FROM digest d
+        WHERE d.office_id = c.office_id AND d.recipient = {RECIPIENT} AND d.window_end = :window_end)"""
+
 LOCK_DUE = text(f"""
 -- People with something due and no digest of this window yet; locked, so that two builders never take the same.
+-- Each part stops when it has plenty: a chunk must not cost more the longer the queue is.
+WITH waiting AS (
+    -- what waits for subscriptions that are due, or that ended
+    SELECT s.contact_id
+    FROM alert_match am
+    JOIN alert_subscription s ON s.id = am.alert_subscription_id
+    JOIN contact c ON c.id = s.contact_id
+    WHERE am.digest_id IS NULL AND {IS_DUE} AND {_NOT_BUILT}
+    LIMIT :reach
+), clocks AS (
+    -- daily ones whose hour has come: with or without a match, their clock moves on
+    SELECT s.contact_id
+    FROM alert_subscription s
+    JOIN contact c ON c.id = s.contact_id
+    WHERE s.active_yn AND s.next_send_timestamp <= :window_end AND {_NOT_BUILT}
+    ORDER BY s.next_send_timestamp
+    LIMIT :reach
+)
 SELECT c.id, c.office_id, {RECIPIENT} AS recipient
 FROM contact c
-WHERE c.id IN (
-        -- what waits for subscriptions that are due, or that ended
-        SELECT s.contact_id
-        FROM alert_match am
-        JOIN alert_subscription s ON s.id = am.alert_subscription_id
-        WHERE am.digest_id IS NULL AND {IS_DUE}
-        UNION
-        -- daily ones whose hour has come: with or without a match, their clock moves on
-        SELECT s.contact_id
-        FROM alert_subscription s
-        WHERE s.active_yn AND s.next_send_timestamp <= :window_end)
-  AND NOT EXISTS (
-        SELECT FROM digest d
-        WHERE d.office_id = c.office_id AND d.recipient = {RECIPIENT} AND d.window_end = :window_end)
+WHERE c.id IN (SELECT contact_id FROM waiting UNION SELECT contact_id FROM clocks)
 ORDER BY c.id
 LIMIT :limit
 FOR NO KEY UPDATE OF c SKIP LOCKED
 """)
+REACH = 20
+"""Rows looked at for each person wanted: somebody may have many matches, or be locked."""
 
 WAITING = text(f"""
 SELECT am.found_on, am.batch_id, am.alert_subscription_id, am.event_seqs, s.contact_id
@@ -198,7 +209,8 @@ class Fact(SimpleNamespace):
 def lock_due(window_end: datetime, limit: int) -> Sequence[AnyRow]:
     """People (id, office_id, recipient) who are due and for whom nobody else builds, locked until the transaction
     ends."""
-    return db.session.execute(LOCK_DUE, {"window_end": window_end, "limit": limit}).all()
+    values = {"window_end": window_end, "limit": limit, "reach": limit * REACH}
+    return db.session.execute(LOCK_DUE, values).all()
 
 
 def waiting(contacts: Sequence[int], window_end: datetime) -> Sequence[AnyRow]:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, time
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from app.display import money, number
@@ -29,8 +29,7 @@ NUMBERS = ("No", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight",
 TONES = {AlertKind.NEW: "new", AlertKind.PRICE_DROP: "drop", AlertKind.BACK_ON_MARKET: "back"}
 
 
-@dataclass(frozen=True, slots=True)
-class Search:
+class Search(NamedTuple):
     """A saved search that a mail speaks for."""
 
     alert_subscription_id: int
@@ -41,8 +40,7 @@ class Search:
     token: str
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """One home in a mail or on its page. Everything in it may be shown to the buyer and to anybody they pass it to."""
 
     listing_id: int
@@ -63,8 +61,7 @@ class Line:
     url: str
 
 
-@dataclass(frozen=True, slots=True)
-class News:
+class News(NamedTuple):
     """What is said of a home: the kind, the price before and now, and when the buyer saw it at the former."""
 
     kind: AlertKind
@@ -166,14 +163,18 @@ def what_it_is(home: Any) -> str:
 
 def facts_of(home: Any) -> str:
     """4 beds · 2.5 baths · 2,140 sq ft · built 1998: only what is known."""
-    known = [
-        (home.bedrooms_total, lambda v: f"{v} {'bed' if v == 1 else 'beds'}"),
-        (home.baths_equivalent, lambda v: f"{number(v)} {'bath' if v == 1 else 'baths'}"),
-        (home.living_area, lambda v: f"{number(v)} sq ft"),
-        (home.lot_size_square_feet if not home.living_area else None, lambda v: f"{number(v)} sq ft lot"),
-        (home.year_built, lambda v: f"built {v}"),
-    ]
-    return " · ".join(say(value) for value, say in known if value is not None)
+    known = []
+    if (beds := home.bedrooms_total) is not None:
+        known.append(f"{beds} bed" if beds == 1 else f"{beds} beds")
+    if (baths := home.baths_equivalent) is not None:
+        known.append(f"{number(baths)} bath" if baths == 1 else f"{number(baths)} baths")
+    if home.living_area is not None:
+        known.append(f"{number(home.living_area)} sq ft")
+    elif home.lot_size_square_feet is not None:
+        known.append(f"{number(home.lot_size_square_feet)} sq ft lot")
+    if home.year_built is not None:
+        known.append(f"built {home.year_built}")
+    return " · ".join(known)
 
 
 def listed_by(home: Any) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -29,7 +28,7 @@ HOME = Match(
 
 
 def match(**values) -> Match:
-    return replace(HOME, **{name: Decimal(v) if "price" in name and v else v for name, v in values.items()})
+    return HOME._replace(**{name: Decimal(v) if "price" in name and v else v for name, v in values.items()})
 
 
 def drop(before: int, now: int, **values) -> Match:
@@ -55,7 +54,7 @@ def test_three_searches_make_one_line_and_the_others_go_along_with_it_pa_08():
 
 def test_the_strongest_kind_wins_the_line_pa_08():
     news = [match(event_seq=n, event_kinds=kind, market_spell_no=2) for n, kind in enumerate((DROP, NEW, BACK), 1)]
-    news[0] = replace(news[0], price_before_event=Decimal(509_000))
+    news[0] = news[0]._replace(price_before_event=Decimal(509_000))
     decided = decide(news)
     assert [item.outcome for item in decided] == ["merged", "merged", "shown"]
     assert decided[2].kind is AlertKind.BACK_ON_MARKET
