@@ -151,9 +151,9 @@ WITH due AS (
     UPDATE digest d SET items_dropped = d.items_dropped + d.items_shown, items_shown = 0
     FROM gone WHERE d.id = gone.digest_id
 ), noted AS (
-    INSERT INTO message_event (outbound_message_id, source, event_id, event_type, fields, occurred_at)
+    INSERT INTO message_event (outbound_message_id, source, event_id, event_type, fields, occurred_at, recorded_at)
     SELECT id, 'queue', id || '/' || state, 'rejected',
-           jsonb_build_object('reason', coalesce(state_reason, 'timed_out')), :now
+           jsonb_build_object('reason', coalesce(state_reason, 'timed_out')), :now, :now
     FROM gone
     ON CONFLICT (source, event_id) DO NOTHING
 )
@@ -177,8 +177,8 @@ WITH lost AS (
     WHERE m.id = lost.id
     RETURNING m.id, m.state, m.attempts
 ), noted AS (
-    INSERT INTO message_event (outbound_message_id, source, event_id, event_type, reply, occurred_at)
-    SELECT id, 'smtp', id || '/' || attempts || '/unknown', 'unknown', 'its sender was lost', :now
+    INSERT INTO message_event (outbound_message_id, source, event_id, event_type, reply, occurred_at, recorded_at)
+    SELECT id, 'smtp', id || '/' || attempts || '/unknown', 'unknown', 'its sender was lost', :now, :now
     FROM taken_back WHERE state = 'unknown'
     ON CONFLICT (source, event_id) DO NOTHING
 )
@@ -217,9 +217,9 @@ WITH gone AS (
     WHERE id = :id AND lease_token = :token AND state = 'sending'
     RETURNING id
 ), noted AS (
-    INSERT INTO message_event (outbound_message_id, source, event_id, event_type, fields, occurred_at)
+    INSERT INTO message_event (outbound_message_id, source, event_id, event_type, fields, occurred_at, recorded_at)
     SELECT id, 'queue', id || '/' || CAST(:state AS text), 'rejected',
-           jsonb_build_object('reason', CAST(:reason AS text)), :now
+           jsonb_build_object('reason', CAST(:reason AS text)), :now, :now
     FROM gone
     ON CONFLICT (source, event_id) DO NOTHING
 )
@@ -227,9 +227,9 @@ SELECT count(*) FROM gone
 """)
 
 _NOTED = """
-    INSERT INTO message_event (outbound_message_id, source, event_id, event_type, reply, fields, occurred_at)
+    INSERT INTO message_event (outbound_message_id, source, event_id, event_type, reply, fields, occurred_at, recorded_at)
     SELECT id, 'smtp', id || '/' || attempts || '/{event}', '{event}', :reply,
-           jsonb_build_object('phase', CAST(:phase AS text)), :now
+           jsonb_build_object('phase', CAST(:phase AS text)), :now, :now
     FROM done
     ON CONFLICT (source, event_id) DO NOTHING
 """
