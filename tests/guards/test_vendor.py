@@ -81,7 +81,7 @@ def test_a_wheel_that_lost_its_file_is_named():
 
 def test_our_sheet_stays_readable():
     lines = sum(len((vendor.STATIC / "css" / f"{part}.css").read_text().splitlines()) for part in vendor.STYLE)
-    assert lines <= 560
+    assert lines <= 600
 
 
 def test_all_script_is_small(client):
