@@ -77,7 +77,9 @@ def a_wish(buyer: int, random: Random) -> Wish:
         miles = random.choice((1, 2, 3))
         criteria["radius"] = {"latitude": town.latitude, "longitude": town.longitude, "miles": miles}
         name = f"Within {miles} mi of {town.city}"
-    criteria["list_price"] = {"le": high} if random.random() < 0.35 else {"ge": low, "le": high}
+    # A whole town or a wide circle wants both bounds, else it would be too broad to switch on (PA-14).
+    is_narrow = "subdivision_name" in criteria
+    criteria["list_price"] = {"le": high} if is_narrow and random.random() < 0.6 else {"ge": low, "le": high}
     if random.random() < 0.72:
         criteria["property_type"] = ["Residential"]
     if random.random() < 0.3:
