@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import time
 from random import Random
@@ -33,12 +34,14 @@ class Wish:
 
 def buyers(count: int, random: Random) -> list[dict[str, Any]]:
     """Names may repeat, addresses may not. A few gave no address, a few live in another zone."""
-    people, seen = [], set()
+    people: list[dict[str, Any]] = []
+    namesakes: Counter[str] = Counter()
     while len(people) < count:
         first, last = random.choice(FIRST_NAMES), random.choice(LAST_NAMES)
-        number = sum(1 for name in seen if name.startswith(f"{first}.{last}"))
-        name = f"{first}.{last}{number + 1 if number else ''}"
-        seen.add(name)
+        name = f"{first}.{last}"
+        namesakes[name] += 1
+        if namesakes[name] > 1:
+            name += str(namesakes[name])
         people.append(
             {
                 "first_name": first,
