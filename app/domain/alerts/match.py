@@ -20,11 +20,10 @@ def take_batches(now: datetime | None = None, job_run_id: int | None = None, *, 
     Safe at any moment and from several places at once. With nothing new it reads two rows and writes none. Needs READ
     COMMITTED, and that the caller commits: the lock on the watermark is held until then.
     """
-    if not queries.is_newer(*queries.watermark()):
+    if not queries.is_newer(queries.watermark()):
         return 0
     # The lock has its own statement, so that the next one's snapshot is newer than the lock.
-    xmax, xip = queries.watermark(lock=True)
-    return queries.take(xmax, xip, most=most, now=now or datetime.now(UTC), job_run_id=job_run_id)
+    return queries.take(queries.watermark(lock=True), most=most, now=now or datetime.now(UTC), job_run_id=job_run_id)
 
 
 def match_one_batch(now: datetime | None = None) -> dict[str, int] | None:

@@ -42,63 +42,80 @@ class Batch(NamedTuple):
     event_seqs: list[int]
 
 
-# What is new. xids are compared with the snapshot of the last poll: a sequence skips late commits.
+# What is new
 
-_SINCE = "(xid >= CAST(:xmax AS xid8) OR xid = ANY (CAST(:xip AS xid8[])))"
 
-_WATERMARK = (
-    "SELECT pg_snapshot_xmax(snapshot), ARRAY(SELECT pg_snapshot_xip(snapshot)) FROM match_cursor WHERE name = :name"
-)
+class Watermark(NamedTuple):
+    """A snapshot: it saw every transaction below xmax but those that were under way.
 
-_IS_NEWER = text(f"SELECT 1 FROM listing_event WHERE {_SINCE} LIMIT 1")
-
-_TAKE = text(
-    f"""
-    WITH taken AS (
-        SELECT seq, (row_number() OVER (ORDER BY seq) - 1) / :most AS batch
-        FROM listing_event CROSS JOIN (SELECT snapshot, pg_current_snapshot() AS here FROM match_cursor WHERE name = :name) AS c
-        WHERE {_SINCE} AND alertable
-          AND pg_visible_in_snapshot(xid, c.here) AND NOT pg_visible_in_snapshot(xid, c.snapshot)
-    ), batch AS (
-        INSERT INTO match_batch (found_on, event_seqs, taken_at, job_run_id)
-        SELECT :found_on, array_agg(seq ORDER BY seq), :now, :job_run_id FROM taken GROUP BY batch ORDER BY batch
-        RETURNING id
-    ), moved AS (
-        UPDATE match_cursor SET snapshot = pg_current_snapshot(), moved_at = :now WHERE name = :name
-    )
-    SELECT count(*) FROM batch
+    A sequence will not do: its numbers are given when a row is written and seen when it is committed.
     """
-)
+
+    xmax: int
+    under_way: list[int]
 
 
-def watermark(*, lock: bool = False) -> tuple[str, str]:
-    """Up to which transaction the last poll saw, and those it knew to be under way. `lock` waits for another poll."""
-    row = db.session.execute(text(_WATERMARK + (" FOR UPDATE" if lock else "")), {"name": CURSOR}).one()
-    return row[0], row[1]
+def watermark(*, lock: bool = False) -> Watermark:
+    """How far the last poll saw. `lock` waits for another poll to end."""
+    row = db.session.execute(
+        text(
+            "SELECT pg_snapshot_xmax(snapshot)::text, ARRAY(SELECT pg_snapshot_xip(snapshot)::text) FROM match_cursor"
+            f" WHERE name = :name {'FOR UPDATE' if lock else ''}"
+        ),
+        {"name": CURSOR},
+    ).one()
+    return Watermark(int(row[0]), [int(xid) for xid in row[1]])
 
 
-def is_newer(xmax: str, xip: str) -> bool:
-    """Whether any event came after this watermark, to be told of or not."""
-    return db.session.execute(_IS_NEWER, {"xmax": xmax, "xip": xip}).first() is not None
+def _among(xids: list[int]) -> str:
+    """Literals on purpose, like every xid here: a plan made for unknown ones would read the whole log to find none."""
+    literals = ", ".join(f"'{xid}'::xid8" for xid in xids)
+    return f"xid IN ({literals})" if xids else "false"
 
 
-def take(xmax: str, xip: str, *, most: int, now: datetime, job_run_id: int | None) -> int:
-    """Make batches of what is new, and move the watermark to this statement's snapshot. The number of batches."""
-    return (
+def is_newer(seen: Watermark) -> bool:
+    """Whether any event came after the watermark, to be told of or not."""
+    return bool(
         db.session.scalar(
-            _TAKE,
-            {
-                "name": CURSOR,
-                "xmax": xmax,
-                "xip": xip,
-                "most": most,
-                "found_on": utc_date(now),
-                "now": now,
-                "job_run_id": job_run_id,
-            },
+            text(
+                f"""
+                SELECT EXISTS (
+                    SELECT 1 FROM (SELECT xid FROM listing_event ORDER BY xid DESC LIMIT 1) AS newest
+                    WHERE xid >= '{seen.xmax}'::xid8
+                ) OR EXISTS (SELECT 1 FROM listing_event WHERE {_among(seen.under_way)})
+                """
+            )
         )
-        or 0
     )
+
+
+def take(seen: Watermark, *, most: int, now: datetime, job_run_id: int | None) -> int:
+    """Make batches of what is new, and move the watermark to this statement's snapshot. The number of batches.
+
+    One statement, so that what is taken and what the watermark says are of one snapshot. An event of this very
+    transaction may not be in it, and is left for the next poll.
+    """
+    statement = f"""
+        WITH taken AS (
+            SELECT seq, (row_number() OVER (ORDER BY seq) - 1) / :most AS batch
+            FROM (
+                SELECT seq, xid, alertable FROM listing_event
+                WHERE xid >= '{seen.xmax}'::xid8 AND xid < pg_snapshot_xmax(pg_current_snapshot())
+                UNION ALL
+                SELECT seq, xid, alertable FROM listing_event WHERE {_among(seen.under_way)}
+            ) AS newer
+            WHERE alertable AND pg_visible_in_snapshot(xid, pg_current_snapshot())
+        ), batch AS (
+            INSERT INTO match_batch (found_on, event_seqs, taken_at, job_run_id)
+            SELECT :found_on, array_agg(seq ORDER BY seq), :now, :job_run_id FROM taken GROUP BY batch ORDER BY batch
+            RETURNING id
+        ), moved AS (
+            UPDATE match_cursor SET snapshot = pg_current_snapshot(), moved_at = :now WHERE name = :name
+        )
+        SELECT count(*) FROM batch
+    """
+    values = {"name": CURSOR, "most": most, "found_on": utc_date(now), "now": now, "job_run_id": job_run_id}
+    return db.session.scalar(text(statement), values) or 0
 
 
 def next_batch() -> Batch | None:

@@ -33,10 +33,10 @@ from app.extensions import db
 NOW = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)
 
 BOUNDS = {
-    "list_price": (100_000, 250_000, 2_000_000_000),
+    "list_price": (0, 100_000, 250_000, 2_000_000_000),
     "bedrooms_total": (0, 2, 3),
     "baths_equivalent": (0, 1.5, 2),
-    "living_area": (900, 1600),
+    "living_area": (0, 900, 1600),
     "lot_size_square_feet": (0, 5_000, 100_000_000_000),
     "year_built": (1600, 1990, 2200),
 }
