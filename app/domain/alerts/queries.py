@@ -183,7 +183,8 @@ _PLACES = ", ".join(
 
 # An event once for each key that a search could have and that it would answer.
 _PROBES = f"""
-    SELECT event.*, event.office + place.number * {PLACE} + type.number AS key
+    SELECT seq, xid, latitude_e6, longitude_e6, sub_type, status, kinds, price_ceil, price_floor, living_ceil, living_floor,
+        lot_floor, year_ceil, year_floor, beds, baths, event.office + place.number * {PLACE} + type.number AS key
     FROM (VALUES {_PLACES}) AS place (number) CROSS JOIN (VALUES ({ANY_TYPE}), (event.type_number)) AS type (number)
     WHERE place.number IS NOT NULL AND type.number <> {UNKNOWN_TYPE}
 """
@@ -228,7 +229,7 @@ _MATCH = f"""
     ),
     hit AS (
         SELECT k.alert_subscription_id, k.flags, probe.seq
-        FROM (SELECT probe.* FROM event CROSS JOIN LATERAL ({_PROBES}) AS probe ORDER BY key, price_ceil) AS probe
+        FROM (SELECT probe.* FROM event CROSS JOIN LATERAL ({_PROBES}) AS probe ORDER BY key) AS probe
         {_NEWS}
     ),
     written AS (
