@@ -55,6 +55,32 @@ def test_a_circle_reaches_across_the_antimeridian():
     assert not circle.contains(0, -179_980_000)
 
 
+@pytest.mark.parametrize("latitude", [0, 43_660_000, -84_999_999])
+@pytest.mark.parametrize("longitude", [179_999_500, -179_999_500, 180_000_000, -180_000_000])
+def test_both_names_of_the_antimeridian_are_covered(latitude, longitude):
+    shape = Shape(Circle(latitude, longitude, 10), None)
+    places = shape.places(512)
+    for named in (180_000_000, -180_000_000):
+        assert shape.contains(latitude, named)
+        assert place_of(0, latitude, named) in places
+
+
+@settings(max_examples=100)
+@given(latitude=LATITUDES, hundredths=st.integers(1, 10_000), share=st.floats(0, 1))
+def test_a_circle_is_as_wide_as_it_says(latitude, hundredths, share):
+    circle = Circle(latitude, 0, hundredths)
+    dy = int(circle.reach * share)
+    width = circle.width_at(dy)
+    assert not circle.contains(latitude + dy, width + 1)
+    assert circle.contains(latitude + dy, width) or circle.contains(latitude + dy, width - 1)
+
+
+def test_a_cell_that_one_part_fills_needs_no_look_for_the_other():
+    circle = Circle(43_660_000, -70_250_000, 1_000)
+    tiny = Box(43_660_001, -70_250_001, 43_660_002, -70_250_000)
+    assert Shape(circle, tiny).places(512) == Shape(circle, None).places(512)
+
+
 CIRCLES = st.builds(Circle, LATITUDES, LONGITUDES, st.sampled_from((1, 25, 50, 100, 300, 500, 2_500, 10_000)))
 
 
