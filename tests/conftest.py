@@ -10,11 +10,13 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flask import Flask, g, has_app_context
 from flask.testing import FlaskClient
 from flask_migrate import upgrade
+from playwright.sync_api import expect
 from sqlalchemy import text
 from sqlalchemy.orm import scoped_session, sessionmaker
 
@@ -23,8 +25,12 @@ from app.config import Config
 from app.domain.models import Role, User
 from app.extensions import db as database
 from app.extensions import limiter
+from devstack.chromium import find_or_install_chromium
+from devstack.screenshots import ARGS
 from devstack.testing import create_database, drop_database, run_id, test_servers
 from tests import make as makers
+
+expect.set_options(timeout=20_000)  # a shared machine may be slow; a page that is right is right then too
 
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
 
@@ -182,3 +188,14 @@ as_admin = _cast(Role.ADMIN)
 as_staff = _cast(Role.STAFF)
 as_agent = _cast(Role.AGENT)
 as_viewer = _cast(Role.VIEWER)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """Where a Chromium is; installs one when there is none. Fails with a sentence when that does not work."""
+    return str(find_or_install_chromium())
+
+
+@pytest.fixture(scope="session")
+def browser_type_launch_args(browser_type_launch_args: dict[str, Any], chromium: str) -> dict[str, Any]:
+    return {**browser_type_launch_args, "executable_path": chromium, "args": list(ARGS)}

@@ -17,8 +17,6 @@ from flask_migrate import upgrade
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
 from werkzeug.serving import make_server
 
-from devstack.chromium import find_chromium
-from devstack.screenshots import ARGS
 from devstack.testing import create_database, drop_database, run_id
 from tests.browser.world import PASSWORD, World, build
 from tests.conftest import MIGRATIONS
@@ -45,21 +43,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "tests/browser" in item.path.as_posix():
             item.add_marker(pytest.mark.browser)
-
-
-@pytest.fixture(scope="session")
-def chromium() -> str:
-    found = find_chromium()
-    if found is None:
-        pytest.skip(
-            "there is no Chromium here: python -c 'from devstack.chromium import *; find_or_install_chromium()'"
-        )
-    return str(found)
-
-
-@pytest.fixture(scope="session")
-def browser_type_launch_args(browser_type_launch_args: dict[str, Any], chromium: str) -> dict[str, Any]:
-    return {**browser_type_launch_args, "executable_path": chromium, "args": list(ARGS)}
 
 
 @dataclass

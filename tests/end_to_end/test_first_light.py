@@ -20,15 +20,13 @@ from typing import Any
 
 import pytest
 from flask_migrate import upgrade
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from app.domain.listings.record import record
 from app.domain.models import Office, Role, User
 from app.domain.models.lookups import Origin
 from app.domain.people.accounts import hash_password
 from app.extensions import db
-from devstack.chromium import find_or_install_chromium
-from devstack.screenshots import ARGS
 from devstack.testing import create_database, drop_database, run_id, test_servers
 from tests.conftest import MIGRATIONS
 
@@ -139,14 +137,12 @@ def house(another_app, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hou
 
 
 @pytest.fixture
-def page(house: House) -> Iterator[Page]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(find_or_install_chromium()), args=list(ARGS))
-        page = browser.new_page(base_url=house.url, viewport={"width": 1440, "height": 1000})
-        page.set_default_timeout(30_000)
-        expect.set_options(timeout=30_000)
-        yield page
-        browser.close()
+def page(house: House, browser: Browser) -> Iterator[Page]:
+    context = browser.new_context(base_url=house.url, viewport={"width": 1440, "height": 1000})
+    page = context.new_page()
+    page.set_default_timeout(30_000)
+    yield page
+    context.close()
 
 
 def post(url: str, body: bytes) -> tuple[int, str]:
