@@ -23,7 +23,7 @@ def test_an_empty_office_is_told_what_will_stand_here(as_admin):
     html = main_of(as_admin.get("/").text)
     assert "Nothing needs you, Ruth." in html
     assert "No match yet this week" in html
-    assert "Leads arrive when Slack is connected" in html
+    assert "Leads are not part of this release." in html
     assert html.count("First days, nothing to compare") == 4
 
 

@@ -309,7 +309,7 @@ class ListingForm(Guarded):
     bathrooms_half = Typed("bathrooms_half")
     bathrooms_one_quarter = Typed("bathrooms_one_quarter")
     living_area = Typed("living_area", "Living area", description="Square feet.")
-    lot_size_square_feet = Typed("lot_size_square_feet", "Lot", description="Square feet, or 0.31 acres.")
+    lot_size_square_feet = Typed("lot_size_square_feet", "Lot", description="Square feet; or acres, as “0.31 acres”.")
     year_built = Typed("year_built")
     stories_total = Typed("stories_total")
     garage_spaces = Typed("garage_spaces")

@@ -1,1 +1,0 @@
-"""Legacy MongoDB → PostgreSQL and back. Built by the issue *Legacy sync*; the room is kept."""
