@@ -37,7 +37,7 @@ class PorchWorker(Worker):
         super().__init__(
             [queue],
             name=self.heart.name,
-            connection=redis.Redis.from_url(redis_url, health_check_interval=15),
+            connection=redis.Redis.from_url(redis_url, socket_connect_timeout=2, health_check_interval=15),
             serializer=JSONSerializer,
             worker_ttl=30,
             maintenance_interval=15,
