@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from sqlalchemy import Select, func, select, text
-from sqlalchemy.orm import joinedload, load_only
+from sqlalchemy.orm import joinedload
 
 from app.domain.errors import NotFound
 from app.domain.models import Contact, Digest, DigestItem, MessageEvent, MessageState, OutboundMessage
@@ -29,30 +29,6 @@ def message_for(office_id: int, message_id: int) -> OutboundMessage:
 def events_of_message(message_id: int) -> Select[MessageEvent]:
     """What happened to it, in the order it became known."""
     return select(MessageEvent).where(MessageEvent.outbound_message_id == message_id).order_by(MessageEvent.id)
-
-
-def messages_of_contact(office_id: int, contact_id: int) -> Select[OutboundMessage]:
-    """Every message to a buyer, newest first, without the bodies; its digest comes along."""
-    return (
-        select(OutboundMessage)
-        .where(OutboundMessage.office_id == office_id, OutboundMessage.contact_id == contact_id)
-        .options(
-            load_only(
-                OutboundMessage.id,
-                OutboundMessage.subject,
-                OutboundMessage.recipient,
-                OutboundMessage.state,
-                OutboundMessage.state_reason,
-                OutboundMessage.attempts,
-                OutboundMessage.not_before,
-                OutboundMessage.last_reply,
-                OutboundMessage.sent_at,
-                OutboundMessage.created_at,
-            ),
-            joinedload(OutboundMessage.digest),
-        )
-        .order_by(OutboundMessage.id.desc())
-    )
 
 
 class Alerted(NamedTuple):

@@ -136,11 +136,6 @@ def _rows(batch_id: int, outcome: str | None, *, with_issues: bool) -> Select[An
     return found
 
 
-def count_of_rows(batch_id: int, outcome: str | None, *, with_issues: bool) -> int:
-    rows = _rows(batch_id, outcome, with_issues=with_issues).subquery()
-    return db.session.scalar(select(func.count()).select_from(rows)) or 0
-
-
 def issue_groups(batch_id: int, limit: int = 40) -> Sequence[Row[Any]]:
     """Issues with one meaning together, the most frequent first: (severity, field, column, reason, rows, examples).
 
