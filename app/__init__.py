@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Flask
 
-from app import cli, errors, jobs, leftovers, logs, vendor, web
+from app import arrivals, cli, errors, jobs, leftovers, logs, vendor, web
 from app.config import Config
 from app.extensions import csrf, db, htmx, limiter, login, migrate
 
@@ -26,6 +26,7 @@ def create_app(config: Config | None = None) -> Flask:
 
     vendor.init_app(app)
     web.init_app(app)
+    arrivals.init_app(app)
     errors.init_app(app)
     leftovers.init_app(app)
     jobs.init_app(app)

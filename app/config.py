@@ -142,6 +142,7 @@ class Config:
                 "max_overflow": 5,
                 "pool_pre_ping": True,
                 "pool_timeout": 5,
+                "hide_parameters": True,  # an error names its statement, never the people in it
                 "connect_args": {
                     "connect_timeout": 5,
                     "application_name": "porchlight",

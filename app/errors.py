@@ -17,6 +17,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
 
+from app.arrivals import view_takes_files
 from app.domain.errors import DomainError
 from app.extensions import db, login, settings
 from app.web import is_public, safe_next, wants_fragment
@@ -43,6 +44,7 @@ SENTENCES = {
     403: "Your role does not open this page. An administrator can change that.",
     404: "There is nothing at this address. It may have been moved or removed.",
     405: "This address does not take that kind of request. Nothing was saved.",
+    408: "The rest of that request did not arrive in time. Nothing was saved; send it again.",
     413: "That file is too large. Nothing was saved.",
     415: "That kind of file cannot be read here. Nothing was saved.",
     429: "Too many tries in a short time. Wait a minute and try again.",
@@ -83,9 +85,10 @@ def refuse(error: DomainError) -> Response:
 def refuse_http(error: HTTPException) -> Response:
     status = error.code or 500
     if isinstance(error, RequestEntityTooLarge):
-        return answer(
-            413, f"That file is larger than {settings().upload_limit_mb} MB, the limit here. Nothing was saved."
-        )
+        if view_takes_files() and (request.content_length or 0) > settings().upload_limit_mb * 1024 * 1024:
+            limit = f"That file is larger than {settings().upload_limit_mb} MB, the limit here."
+            return answer(413, f"{limit} Nothing was saved.")
+        return answer(413, "That is more than this form may hold. Shorten it and send it again; nothing was saved.")
     if status < 400 and error.response is not None:
         return make_response(error.response)
     if status in (301, 302, 303, 307, 308):
@@ -120,8 +123,13 @@ def unreachable(error: OperationalError | InterfaceError | PoolTimeoutError | Re
 
 
 def fail(error: Exception) -> Response:
-    """A bug: report it once, tell the person it was us."""
+    """A bug: report it once, tell the person it was us. A body that stops arriving, or arrives in pieces that cannot
+    be read, is the sender's."""
     db.session.rollback()
+    if isinstance(error, TimeoutError):
+        return answer(408, SENTENCES[408])
+    if type(error).__module__.startswith("gunicorn.http"):
+        return answer(400, SENTENCES[400])
     log.error("request.failed", error=type(error).__name__, exc_info=error)
     sentry_sdk.capture_exception(error)
     return answer(500, SENTENCES[500])
@@ -146,7 +154,10 @@ def sign_in_first() -> Response:
 
 def _path_of(address: str | None) -> str | None:
     """The path of an address of this site: where the person was."""
-    parts = urlsplit(address or "")
+    try:
+        parts = urlsplit(address or "")
+    except ValueError:  # "http://[", which only an attacker sends
+        return None
     if parts.netloc != request.host:
         return None
     return safe_next(parts.path + (f"?{parts.query}" if parts.query else ""))

@@ -10,13 +10,19 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import threading
 import time
 from functools import partial
 
 from flask import Flask, Response, request
 
 LONGEST_SECONDS = 30.0
-"""For this long at most one answered sender may keep a thread."""
+"""For this long at most one answered sender may keep a thread, as long as something arrives."""
+SILENCE_SECONDS = 2.0
+"""A sender from whom nothing comes for this long is not sending: it would only hold a thread."""
+MOST_AT_ONCE = 3
+"""Of a process' threads; the rest stay free for people. Others are cut off, as they would be without all this."""
+_free = threading.BoundedSemaphore(MOST_AT_ONCE)
 MOST_BYTES = 4 * 1024**3
 PIECE = 256 * 1024
 SMALL = 64 * 1024
@@ -27,15 +33,20 @@ def discard(connection: socket.socket, *, seconds: float = LONGEST_SECONDS, most
     """Say that no more will be answered, then read and forget; the bytes read. Ends when the sender is done or leaves,
     or at the bounds. The connection serves no other request."""
     read, until = 0, time.monotonic() + seconds
-    with contextlib.suppress(OSError):  # silent too long, or gone
-        connection.shutdown(socket.SHUT_WR)
-        while read < most and (left := until - time.monotonic()) > 0:
-            connection.settimeout(left)
-            piece = connection.recv(PIECE)
-            if not piece:
-                break
-            read += len(piece)
-        connection.shutdown(socket.SHUT_RD)
+    if not _free.acquire(blocking=False):
+        return read
+    try:
+        with contextlib.suppress(OSError):  # silent too long, or gone
+            connection.shutdown(socket.SHUT_WR)
+            while read < most and (left := until - time.monotonic()) > 0:
+                connection.settimeout(min(left, SILENCE_SECONDS))
+                piece = connection.recv(PIECE)
+                if not piece:
+                    break
+                read += len(piece)
+            connection.shutdown(socket.SHUT_RD)
+    finally:
+        _free.release()
     return read
 
 

@@ -132,7 +132,7 @@ class TestAnError:
         assert answer.status_code == 405
         assert "POST" in answer.headers["Allow"]
 
-    def test_names_the_limit_when_a_file_is_too_large(self, app, client):
+    def test_says_so_when_a_form_is_too_large(self, app, client):
         limit = app.config["MAX_CONTENT_LENGTH"]
         answer = client.post(
             "/sign-in",
@@ -141,4 +141,4 @@ class TestAnError:
             environ_overrides={"CONTENT_LENGTH": str(limit + 1)},
         )
         assert answer.status_code == 413
-        assert "That file is larger than 64 MB, the limit here. Nothing was saved." in answer.text
+        assert "That is more than this form may hold." in answer.text

@@ -12,8 +12,9 @@ from typing import Any
 from flask import Response, request, stream_with_context, url_for
 from flask_login import current_user
 
+from app.arrivals import takes_files
 from app.blueprints.listings import bp
-from app.display import day, duration, money, number
+from app.display import day, duration, exact_time, money, number
 from app.domain.errors import Invalid
 from app.domain.listings import imports
 from app.domain.listings.fields import FIELDS, Field, Kind, snake_case
@@ -65,6 +66,7 @@ def new_import() -> Response:
 
 @bp.post("/imports")
 @access(*STAFF)
+@takes_files
 def receive_import() -> Response:
     file = request.files.get("file")
     try:
@@ -327,6 +329,8 @@ def _words(field: Field, value: Any) -> str:
         return number(value)
     if field.kind is Kind.DEGREES:
         return f"{value.normalize():f}"
+    if field.kind is Kind.MOMENT:
+        return exact_time(value)
     return day(value) if field.kind is Kind.DAY else " ".join(str(value).split())
 
 
