@@ -195,9 +195,24 @@ def test_a_made_search_is_found_by_matching_and_its_page_says_from_now_on(as_age
 
 def test_a_search_without_a_name_is_called_by_its_sentence(as_staff, buyer):
     post(as_staff, "/searches", 303, typed(contact=buyer.id, name=""))
-    assert database.session.scalars(select(SavedSearch)).one().saved_search_name == (
-        "Homes of any type in Port Ellery, up to $525,000"
-    )
+    made = database.session.scalars(select(SavedSearch)).one()
+    said = "Homes of any type in Port Ellery, up to $525,000"
+    assert (made.saved_search_name, made.called) == ("", said)
+    here = f"/searches/{made.id}"
+    for url in (here, "/searches", f"/contacts/{buyer.id}"):
+        assert said in page(as_staff, url)
+    assert 'name="name" value=""' in page(as_staff, here)
+
+
+def test_a_search_without_a_name_is_called_by_what_it_asks_now(as_staff, buyer):
+    post(as_staff, "/searches", 303, typed(contact=buyer.id, name="Family home"))
+    made = database.session.scalars(select(SavedSearch)).one()
+    post(as_staff, f"/searches/{made.id}", 303, typed(version=1, name="", price_high="650k"))
+    for url in (f"/searches/{made.id}", "/searches", f"/contacts/{buyer.id}"):
+        shown = page(as_staff, url)
+        assert "up to $650,000" in shown
+        assert "Family home" not in shown
+    assert "up to $650,000" in page(as_staff, "/searches?q=650,000")
 
 
 def test_saving_under_htmx_sends_the_browser_on(as_staff, buyer):

@@ -19,7 +19,7 @@ from app.domain.searches.desk import queries
 from app.domain.searches.desk.queries import SORTS, Filters
 from app.domain.searches.desk.words import OFF_REASONS, Change, changes_between, schedule_words, state_of
 from app.extensions import db
-from app.web import EDITORS, EVERYONE, access, fragment, go, page, row_id, wants_fragment, with_args
+from app.web import EDITORS, EVERYONE, access, clean, fragment, go, page, row_id, wants_fragment, with_args
 
 bp = Blueprint("searches", __name__, url_prefix="/searches")
 bp.add_app_template_filter(words.day_rows, "day_rows")
@@ -36,7 +36,7 @@ STATES = {"on": "Sending", "off": "Off, for any reason"}
 def index() -> Response:
     """Every search of the office. The address says everything: filters, order, page."""
     filters = Filters(
-        q=" ".join(request.args.get("q", "").split())[:100],
+        q=clean(" ".join(request.args.get("q", "").split()))[:100],
         member_id=request.args.get("agent", type=row_id),
         schedule=_one_of("schedule", "asap", "daily", "days"),
         state=_one_of("state", *STATES, *OFF_REASONS),
@@ -116,12 +116,11 @@ def create() -> Response:
     if request.form.get("do") != "save" or form.faults:
         return _builder(desk, form, status=422 if form.faults else 200)
     try:
-        criteria = _criteria_and_schedule(form)
         search = saved.create(
             current_user.office_id,
             desk.contact.id,
-            form.typed["name"] or criteria.sentence()[: saved.MOST_NAME].rstrip("."),
-            criteria,
+            form.typed["name"],
+            _criteria_and_schedule(form),
             kinds=form.bits,
             member_id=desk.contact.owner_member_id or current_user.member_id,
             user_id=current_user.id,
@@ -180,7 +179,7 @@ def preview_new() -> Response:
 @access(*EDITORS)
 def places() -> Response:
     """What the office's dictionary of places has for the letters typed so far, as options of the place box."""
-    typed, _ = split_place(request.args.get("place", "")[:100])
+    typed, _ = split_place(clean(request.args.get("place", ""))[:100])
     found = queries.places_like(current_user.office_id, typed)
     return fragment("searches/builder.html", "suggestions", suggestions=found, place_words=PLACE_WORDS)
 

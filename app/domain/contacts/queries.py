@@ -247,7 +247,7 @@ def subscriptions_of(contact_id: int) -> Sequence[AlertSubscription]:
         .join(AlertSubscription.saved_search)
         .where(AlertSubscription.contact_id == contact_id)
         .options(joinedload(AlertSubscription.saved_search))
-        .order_by(AlertSubscription.active_yn.desc(), SavedSearch.saved_search_name, AlertSubscription.id)
+        .order_by(AlertSubscription.active_yn.desc(), SavedSearch.called, AlertSubscription.id)
     ).all()
 
 
@@ -311,7 +311,7 @@ def suppressions_of(office_id: int, email: str, *, now: datetime) -> list[Suppre
     if not email:
         return []
     statement = (
-        select(Suppression, SavedSearch.id, SavedSearch.saved_search_name, _in_force(now).label("in_force"))
+        select(Suppression, SavedSearch.id, SavedSearch.called, _in_force(now).label("in_force"))
         .outerjoin(AlertSubscription, AlertSubscription.id == Suppression.alert_subscription_id)
         .outerjoin(SavedSearch, SavedSearch.id == AlertSubscription.saved_search_id)
         .where(Suppression.office_id == office_id, Suppression.recipient == email)
@@ -377,7 +377,8 @@ SELECT 'added' AS kind, original_entry_timestamp AS at, lead_source AS what, NUL
        NULL::bigint AS link
   FROM contact WHERE id = :contact
 UNION ALL
-(SELECT CASE WHEN v.version = 1 THEN 'search' ELSE 'edited' END, v.created_at, s.saved_search_name,
+(SELECT CASE WHEN v.version = 1 THEN 'search' ELSE 'edited' END, v.created_at,
+        coalesce(nullif(s.saved_search_name, ''), rtrim(s.search_query_human_readable, '.')),
         'Version ' || v.version, u.full_name, s.id
    FROM saved_search s JOIN saved_search_version v ON v.saved_search_id = s.id LEFT JOIN "user" u ON u.id = v.user_id
   WHERE s.contact_id = :contact ORDER BY v.created_at DESC LIMIT 60)

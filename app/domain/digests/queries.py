@@ -128,7 +128,9 @@ _FACTS = f"""
 SELECT {{stored}} p.contact_id, p.office_id, p.contact_status, p.recipient,
        p.is_suppressed, s.id = ANY(p.stopped) AS is_stopped,
        s.id AS alert_subscription_id, s.active_yn, s.reason_active_or_disabled, s.schedule_type, s.kinds AS wanted_kinds,
-       ss.id AS saved_search_id, ss.version, ss.saved_search_name, ss.criteria::text AS criteria,
+       ss.id AS saved_search_id, ss.version,
+       coalesce(nullif(ss.saved_search_name, ''), rtrim(ss.search_query_human_readable, '.')) AS saved_search_name,
+       ss.criteria::text AS criteria,
        e.seq, e.kinds AS event_kinds, e.market_spell_no, e.previous_list_price AS price_before_event,
        pg_visible_in_snapshot(e.xid, s.since_snapshot) AS is_before_subscription,
        ss.version > 1 AND v.created_at > e.recorded_at AS edited_since,
@@ -269,7 +271,8 @@ WHERE s.token = :token
 """)
 
 WATCHES = text("""
-SELECT s.id, s.active_yn, s.reason_active_or_disabled, ss.saved_search_name, ss.search_query_human_readable,
+SELECT s.id, s.active_yn, s.reason_active_or_disabled, ss.search_query_human_readable,
+       coalesce(nullif(ss.saved_search_name, ''), rtrim(ss.search_query_human_readable, '.')) AS saved_search_name,
        CASE WHEN CAST(:digest_id AS bigint) IS NULL THEN s.token = :token
             ELSE EXISTS (SELECT FROM digest_item i
                          WHERE i.digest_id = :digest_id AND i.alert_subscription_id = s.id

@@ -314,7 +314,11 @@ def price_of(value: Decimal | None) -> str:
 
 def quoted(name: str) -> str:
     """A search's name as mails say it."""
-    return f"“{_clip(one_line(name), LONGEST_NAME)}”"
+    said = one_line(name)
+    cut = said[:LONGEST_NAME].rfind(" ")
+    if len(said) > LONGEST_NAME and cut > LONGEST_NAME // 2:  # at a space: half a price would be another price
+        said = said[:cut].rstrip(",") + "…"
+    return f"“{_clip(said, LONGEST_NAME)}”"
 
 
 def wrap(words: str, width: int, indent: int = 0) -> str:

@@ -1,8 +1,9 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ARRAY, BigInteger, DateTime, ForeignKey, Index, Integer, SmallInteger, Text, func
+from sqlalchemy import ARRAY, BigInteger, ColumnElement, DateTime, ForeignKey, Index, Integer, SmallInteger, Text, func
 from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.domain.models.columns import CreatedAt, Id
@@ -27,6 +28,7 @@ class SavedSearch(Model):
     member_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("member.id"), index=True)
     saved_search_key: Mapped[str] = mapped_column(Text, unique=True)
     saved_search_name: Mapped[str] = mapped_column(Text)
+    """Empty: it is called by what it asks for now, see `called`."""
     version: Mapped[int] = mapped_column(Integer, server_default="1")
     criteria: Mapped[dict[str, Any]] = mapped_column(JSONB)
     """RESO names; AND across fields, OR within a list. Equal to saved_search_version's newest row."""
@@ -38,6 +40,17 @@ class SavedSearch(Model):
 
     contact: Mapped[Contact] = relationship(lazy="raise")
     member: Mapped[Member | None] = relationship(lazy="raise")
+
+    @hybrid_property
+    def called(self) -> str:
+        """What people read wherever the search is named. The same in SQL; plain SQL says it in the same words."""
+        return self.saved_search_name or self.search_query_human_readable.rstrip(".")
+
+    @called.inplace.expression
+    @classmethod
+    def _called_in_sql(cls) -> ColumnElement[str]:
+        sentence = func.rtrim(cls.search_query_human_readable, ".")
+        return func.coalesce(func.nullif(cls.saved_search_name, ""), sentence)
 
 
 class SavedSearchVersion(Model):

@@ -569,7 +569,9 @@ def items_of_digest(digest_id: int) -> list[AnyRow]:
             text(
                 """
                 SELECT i.outcome, i.position, i.kind, i.drop_reason, i.price_before, i.price_shown, i.listing_id,
-                    l.unparsed_address, l.city, i.saved_search_id, s.saved_search_name, i.event_seq
+                    l.unparsed_address, l.city, i.saved_search_id,
+                    coalesce(nullif(s.saved_search_name, ''), rtrim(s.search_query_human_readable, '.')) AS saved_search_name,
+                    i.event_seq
                 FROM digest_item i JOIN listing l ON l.id = i.listing_id
                     LEFT JOIN saved_search s ON s.id = i.saved_search_id
                 WHERE i.digest_id = :digest_id

@@ -271,9 +271,10 @@ def _narrow(criteria: Criteria) -> tuple[str, str]:
 
 
 def _checked_name(name: str) -> str:
+    """Trimmed; may be empty, since a search without a name is called by its sentence."""
     name = " ".join(name.split())
-    if not name or not name.isprintable():
-        raise Invalid("Give the search a name.", field="saved_search_name")
+    if not name.isprintable():
+        raise Invalid("The name holds a character that cannot be printed.", field="saved_search_name")
     if len(name) > MOST_NAME:
         raise Invalid(f"The name is too long: {MOST_NAME} letters is the limit.", field="saved_search_name")
     return name

@@ -85,7 +85,8 @@ NEWEST = text("""
     )
     SELECT newest.*, event.kinds, event.list_price, event.previous_list_price, event.listing_id,
            listing.unparsed_address, listing.city,
-           contact.full_name, search.saved_search_name,
+           contact.full_name,
+           coalesce(nullif(search.saved_search_name, ''), rtrim(search.search_query_human_readable, '.')) AS saved_search_name,
            message.id AS message_id, message.state AS message_state, message.sent_at,
            item.outcome, item.drop_reason
     FROM newest

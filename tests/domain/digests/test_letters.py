@@ -36,6 +36,16 @@ def queue_one(make, buyer, *events, **subscription) -> object:
     return subscription
 
 
+def test_a_search_without_a_name_is_called_by_what_it_asks_now(make, office, buyer, db, send):
+    subscription = queue_one(make, buyer, news(office)[1], name="")
+    search = db.session.get(SavedSearch, subscription.saved_search_id)
+    search.search_query_human_readable = "Homes of any type in Port Ellery, up to $650,000."
+    db.session.commit()
+    [letter] = send()
+    for body in (letter.text, letter.html):
+        assert "“Homes of any type in Port Ellery, up to $650,000”" in " ".join(body.split())
+
+
 class TestLastLook:
     """PA-19: each failure is a stored reason; when nothing is left, no mail."""
 

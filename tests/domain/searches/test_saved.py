@@ -76,7 +76,6 @@ def test_a_shape_is_kept_in_whole_numbers_for_the_matching(db, create):
 @pytest.mark.parametrize(
     ("changes", "field"),
     [
-        ({"name": "  "}, "saved_search_name"),
         ({"name": "x" * 121}, "saved_search_name"),
         ({"name": "a\x00b"}, "saved_search_name"),
         ({"kinds": 0}, "kinds"),

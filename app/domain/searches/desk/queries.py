@@ -34,7 +34,7 @@ COUNTED_UP_TO = 10_000
 """A count beyond this is written "10,000+"."""
 
 SORTS: dict[str, Any] = {
-    "name": func.lower(SavedSearch.saved_search_name),
+    "name": func.lower(SavedSearch.called),
     "buyer": Contact.full_name,
     "last": AlertSubscription.last_new_changed_timestamp,
     "next": AlertSubscription.next_send_timestamp,
@@ -93,7 +93,7 @@ def _narrowed(office_id: int, filters: Filters) -> Select[int]:
         )
         named = select(SavedSearch.id).where(
             SavedSearch.office_id == office_id,
-            func.lower(SavedSearch.saved_search_name).contains(word, autoescape=True),
+            func.lower(SavedSearch.called).contains(word, autoescape=True),
         )
         statement = statement.where(
             or_(AlertSubscription.contact_id.in_(buyers), AlertSubscription.saved_search_id.in_(named))
@@ -159,7 +159,7 @@ def search_rows(
         .outerjoin(Member, Member.id == AlertSubscription.owner_member_id)
         .with_only_columns(
             SavedSearch.id,
-            SavedSearch.saved_search_name,
+            SavedSearch.called,
             SavedSearch.search_query_human_readable,
             Contact.id,
             Contact.full_name,

@@ -155,7 +155,7 @@ def wishes(listing: Listing, subscription_ids: Sequence[int], event_seqs: Sequen
         select(
             AlertSubscription.id,
             SavedSearch.id,
-            SavedSearch.saved_search_name,
+            SavedSearch.called,
             SavedSearch.search_query_human_readable,
             Contact.id,
             Contact.full_name,
