@@ -54,6 +54,9 @@ STATIC = Path(__file__).parent / "static"
 STYLE = ("tokens", "base", "components", "screens", "searches", "imports", "public", "narrow")
 """The files of static/css that make app.css, in this order."""
 
+_OWN = re.compile(r"(?:[a-z0-9_-]+/)*[a-z0-9_-]+\.[a-z]+", re.ASCII)
+"""How the files of static/ are called. Anything else was asked for by somebody who is trying."""
+
 A_YEAR = "public, max-age=31536000, immutable"
 
 
@@ -138,6 +141,8 @@ def file(digest: str, name: str) -> Response:
 
 
 def asset(digest: str, name: str) -> Response:
+    if not _OWN.fullmatch(name):
+        abort(404)
     if name != "app.css" and not (STATIC in (STATIC / name).resolve().parents and (STATIC / name).is_file()):
         abort(404)
     return send(own(name), digest)

@@ -60,6 +60,11 @@ def row_id(text: str) -> int:
     return int(text)
 
 
+def clean(text: str) -> str:
+    """Without control characters, which no database column here can hold, and without spaces around."""
+    return "".join(letter for letter in text if letter.isprintable()).strip()
+
+
 def access(*roles: Role) -> Callable[[View], View]:
     """Declare which roles may enter a route. A route without `access` or `public` is refused, and fails a guard."""
 

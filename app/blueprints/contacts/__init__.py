@@ -15,7 +15,7 @@ from app.domain.contacts.book import AddressTaken, ChangedMeanwhile, Faulty
 from app.domain.contacts.queries import SORTS, Filters
 from app.domain.searches.desk.words import schedule_words, state_of
 from app.extensions import db
-from app.web import EDITORS, EVERYONE, access, go, page, row_id, wants_fragment, with_args
+from app.web import EDITORS, EVERYONE, access, clean, go, page, row_id, wants_fragment, with_args
 
 bp = Blueprint("contacts", __name__, url_prefix="/contacts")
 bp.add_app_template_filter(look_of, "moment_look")
@@ -33,7 +33,7 @@ def index() -> Response:
     """Who we know. The address says everything: filters, order, page."""
     now = datetime.now(UTC)
     filters = Filters(
-        q=" ".join(request.args.get("q", "").split())[:100],
+        q=clean(" ".join(request.args.get("q", "").split()))[:100],
         member_id=request.args.get("agent", type=row_id),
         searches=_one_of("searches", *SEARCHES),
         mail=_one_of("mail", *MAIL),

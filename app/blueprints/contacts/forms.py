@@ -13,6 +13,7 @@ from wtforms.fields.choices import SelectChoice
 from app.domain.contacts.book import FIELDS, AddressTaken, Faulty
 from app.domain.models import Contact, Member
 from app.domain.models.lookups import ContactStatus, MemberStatus
+from app.web import row_id
 
 ZONES = (
     "America/New_York",
@@ -71,9 +72,13 @@ class ContactForm(FlaskForm):  # type: ignore[misc]
 
     def values(self) -> dict[str, Any]:
         """As the domain takes them; a number that is none becomes one that no agent has."""
-        agent = str(self.owner_member_id.data or "")
-        found = {name: self[name].data for name in FIELDS}
-        return found | {"owner_member_id": int(agent) if agent.isdecimal() else (-1 if agent else None)}
+        agent: int | None = None
+        if self.owner_member_id.data:
+            try:
+                agent = row_id(self.owner_member_id.data)
+            except ValueError:
+                agent = -1
+        return {name: self[name].data for name in FIELDS} | {"owner_member_id": agent}
 
     def seen_at(self) -> datetime | None:
         """The version that this form was made from; an unreadable one counts as older than everything."""

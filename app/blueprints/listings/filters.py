@@ -15,6 +15,7 @@ from app.blueprints.listings import amounts
 from app.display import number
 from app.domain.listings.queries import NARROWINGS, REACH, SORT_NAMES, Filter, View
 from app.domain.models.lookups import PropertySubType, PropertyType, StandardStatus
+from app.web import clean
 
 SIZES = (20, 50, 100)
 SIZE = 50
@@ -227,11 +228,6 @@ def read(args: MultiDict[str, str], zone: ZoneInfo) -> Asked:
         size = SIZE
     at = args.get("at", type=_whole)
     return Asked(wanted, zone, sort, min(max(page, 1), 10**6), size, notes, at if at and 0 < at <= REACH else None)
-
-
-def clean(text: str) -> str:
-    """Without control characters, which no database column here can hold, and without spaces around."""
-    return "".join(letter for letter in text if letter.isprintable()).strip()
 
 
 def _named(words: tuple[str, ...], lookup: type[PropertyType | PropertySubType]) -> tuple[str, ...]:
