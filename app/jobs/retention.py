@@ -6,6 +6,7 @@ from collections import Counter
 from datetime import UTC, datetime, timedelta
 
 from app.domain.alerts.match import ensure_partitions
+from app.domain.listings.imports import forget_files
 from app.domain.ops import retention as rules
 from app.jobs.run import Run
 
@@ -23,6 +24,7 @@ def retention(run: Run) -> dict[str, int]:
             gone = rule.apply(now)
             counts[rule.counted_as] += gone
             run.commit()
+    counts["files_deleted"] = forget_files(now)
     counts["days_dropped"] = rules.drop_partitions(now)
     run.commit()
     counts["days_prepared"] = ensure_partitions(now.date(), (now + timedelta(days=DAYS_AHEAD)).date())

@@ -1,7 +1,8 @@
 """What is kept, and for how long (PA-29): one row for each table that grows. Applied nightly in batches, each its own
 transaction, so nothing waits long for a lock. No balance looks back further than a week; everything here is older.
 
-Files brought by people, searches, contacts, listings and suppressions are not here: they do not grow by themselves.
+What does not grow by itself stands in KEPT with its reason. A guard compares both with the models. The files of imports
+leave with their rows: app.domain.listings.imports.forget_files().
 """
 
 from __future__ import annotations
@@ -80,6 +81,58 @@ RULES: tuple[Rule, ...] = (
             WHERE b.created_at < :before AND b.state IN ('finished', 'failed') LIMIT :batch))""",
     ),
     Rule(
+        "import_batch",
+        "never started 7 days",
+        timedelta(days=7),
+        "import_never_started",
+        _older("import_batch", "created_at", "state = 'mapping'"),
+    ),
+    Rule(
+        "import_batch",
+        "24 months, its file 90 days",
+        timedelta(days=730),
+        "import_batch",
+        # The last one read to its end stays for each source: it says that the next is not the first (PA-02). One that
+        # an event names leaves after the event.
+        _older(
+            "import_batch",
+            "created_at",
+            """state IN ('finished', 'failed')
+               AND NOT EXISTS (SELECT 1 FROM listing_event e WHERE e.import_batch_id = import_batch.id)
+               AND (state = 'failed' OR EXISTS (
+                   SELECT 1 FROM import_batch later
+                   WHERE later.office_id = import_batch.office_id AND later.source = import_batch.source
+                     AND later.state = 'finished' AND later.id > import_batch.id))""",
+        ),
+    ),
+    Rule(
+        "buyer_listing",
+        "12 months off the market",
+        timedelta(days=365),
+        "buyer_listing",
+        # A mail may show a home that is off the market already: neither moment alone is enough.
+        """
+        DELETE FROM buyer_listing WHERE ctid = ANY (ARRAY(
+            SELECT b.ctid FROM listing l JOIN buyer_listing b ON b.listing_id = l.id
+            WHERE l.standard_status IN ('Closed', 'Canceled', 'Expired', 'Withdrawn', 'Delete')
+              AND coalesce(l.status_change_timestamp, l.off_market_timestamp, l.modification_timestamp) < :before
+              AND b.listing_sent_timestamp < :before
+            LIMIT :batch))""",
+    ),
+    Rule(
+        "buyer_listing",
+        "buyer gone 30 days",
+        timedelta(days=30),
+        "buyer_listing",
+        # A holiday is no leaving: who comes back is not told of the same homes again.
+        """
+        DELETE FROM buyer_listing WHERE ctid = ANY (ARRAY(
+            SELECT b.ctid FROM contact c JOIN buyer_listing b ON b.contact_id = c.id
+            WHERE c.contact_status IN ('Inactive', 'Deleted') AND c.modification_timestamp < :before
+              AND b.listing_sent_timestamp < :before
+            LIMIT :batch))""",
+    ),
+    Rule(
         "outbound_message",
         "bodies 30 days",
         timedelta(days=30),
@@ -121,6 +174,24 @@ RULES: tuple[Rule, ...] = (
         "match_batch", "90 days", MATCHES_KEPT, "match_batch", _older("match_batch", "found_on", "done_at IS NOT NULL")
     ),
 )
+
+KEPT: dict[str, str] = {
+    "alert_subscription": "a few for each search",
+    "area": "one for each place that listings name",
+    "contact": "people, entered by people",
+    "job_attempt": "leaves with its run",
+    "job_schedule": "one for each kind of job",
+    "listing": "one for each home; a change is an event, not a row",
+    "match_cursor": "one row",
+    "member": "the people of the office",
+    "office": "the offices",
+    "saved_search": "a few for each buyer",
+    "saved_search_version": "a few for each search, kept as long as it; answers why a home matched",
+    "search_key": "rewritten with its search",
+    "suppression": "must never be forgotten (PA-24)",
+    "user": "the people who sign in",
+}
+"""Tables that do not grow by themselves, and why."""
 
 
 def drop_partitions(now: datetime) -> int:

@@ -46,9 +46,10 @@ NOTHING = {
 def counts_in_words(kind: str, counts: Mapping[str, Any]) -> str:
     """“71 events, 23 matches”, or that there was nothing to do."""
     if kind == "retention":
-        gone = sum(value for name, value in counts.items() if not name.startswith("days_"))
-        days = counts.get("days_dropped", 0)
+        gone = sum(value for name, value in counts.items() if not name.startswith(("days_", "files_")))
+        days, files = counts.get("days_dropped", 0), counts.get("files_deleted", 0)
         said = [f"{gone:,} {'row' if gone == 1 else 'rows'} left"] if gone else []
+        said += [f"{files:,} {'file' if files == 1 else 'files'} deleted"] if files else []
         said += [f"{days} {'day' if days == 1 else 'days'} of matches dropped"] if days else []
     else:
         said = [

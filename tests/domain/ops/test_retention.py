@@ -10,6 +10,7 @@ from sqlalchemy import text
 from app.domain.alerts.match import ensure_partitions
 from app.domain.models import (
     AlertMatch,
+    BuyerListing,
     Digest,
     DigestItem,
     ImportBatch,
@@ -214,6 +215,104 @@ def test_matches_leave_by_whole_days_and_what_has_no_day_of_its_own_row_by_row(d
     assert retention.drop_partitions(NOW) == 0
 
 
+@pytest.fixture
+def file_of(make, db):
+    """file_of(days, state): an import of that age, of one office and source."""
+    office = make.office()
+
+    def of(days: float, state: str, **values: object) -> ImportBatch:
+        batch = ImportBatch(
+            **{
+                "office_id": office.id,
+                "source": "MLS",
+                "file_name": "homes.csv",
+                "file_path": "homes.csv",
+                "file_sha256": "0",
+                "file_bytes": 1,
+                "state": state,
+                "created_at": days_ago(days),
+            }
+            | values
+        )
+        db.session.add(batch)
+        db.session.flush()
+        return batch
+
+    return of
+
+
+def imports_left() -> list[int]:
+    return list(database.session.scalars(database.select(ImportBatch.id).order_by(ImportBatch.id)))
+
+
+def test_imports_leave_after_24_months_and_uploads_never_started_after_7_days(file_of):
+    for days, state in ((731, "finished"), (731, "failed"), (8, "mapping")):
+        file_of(days, state)
+    kept = [
+        file_of(days, state).id for days, state in ((731, "queued"), (729, "failed"), (8, "finished"), (6, "mapping"))
+    ]
+    assert apply_all() == {"import_batch": 2, "import_never_started": 1}
+    assert imports_left() == kept
+
+
+def test_the_last_import_of_a_source_stays_so_that_the_next_is_not_taken_for_the_first_pa_02(file_of):
+    file_of(900, "finished")
+    last = file_of(800, "finished")
+    other = file_of(800, "finished", source="Another MLS")
+    assert apply_all() == {"import_batch": 1}
+    assert imports_left() == [last.id, other.id]
+
+
+def test_an_import_that_an_event_names_leaves_after_the_event(make, file_of):
+    named = file_of(800, "failed")
+    make.event(make.listing(make.office()), recorded_at=days_ago(500), import_batch_id=named.id)
+    assert apply_all() == {}
+    assert imports_left() == [named.id]
+
+
+def test_what_a_buyer_was_shown_leaves_a_year_after_the_home_left_the_market_or_with_the_buyer_pa_29(db, make):
+    office = make.office()
+
+    def shown(home: dict[str, object], buyer: dict[str, object], days: float = 500) -> tuple[int, int]:
+        row = BuyerListing(
+            contact_id=make.contact(office, **buyer).id,
+            listing_id=make.listing(office, **home).id,
+            listing_sent_timestamp=days_ago(days),
+        )
+        db.session.add(row)
+        db.session.flush()
+        return row.contact_id, row.listing_id
+
+    def closed(days: float, status: str = "Closed") -> dict[str, object]:
+        return {"standard_status": status, "status_change_timestamp": days_ago(days)}
+
+    def gone(days: float, status: str = "Inactive") -> dict[str, object]:
+        return {"contact_status": status, "modification_timestamp": days_ago(days)}
+
+    kept = [
+        shown({}, {}),
+        shown(closed(364), {}),
+        shown(closed(366, "Pending"), {}),
+        shown(closed(366), {}, days=364),
+        shown({}, gone(29)),
+        shown({}, gone(366, "On Vacation")),
+    ]
+    shown(closed(366), {})
+    shown(closed(366, "Withdrawn"), {})
+    shown({}, gone(31))
+    shown({}, gone(31, "Deleted"))
+    assert apply_all() == {"buyer_listing": 4}
+    assert [(row.contact_id, row.listing_id) for row in db.session.query(BuyerListing)] == kept
+
+
 def test_every_rule_is_older_than_the_longest_balance(db):
-    """Design §3: what a sum still counts must not leave. (A heartbeat is in no sum.)"""
-    assert all(rule.age >= timedelta(days=30) for rule in retention.RULES if rule.table != "process_heartbeat")
+    """Design §3: what a sum still counts must not leave. (A heartbeat is in no sum, nor is a file not begun.)"""
+    in_no_sum = {"process_heartbeat", "import_never_started"}
+    assert all(rule.age >= timedelta(days=30) for rule in retention.RULES if rule.counted_as not in in_no_sum)
+
+
+def test_every_table_has_a_rule_or_a_reason_not_to_have_one():
+    tables = {table.name for table in database.metadata.sorted_tables}
+    ruled = {rule.table for rule in retention.RULES}
+    assert tables == ruled | retention.KEPT.keys(), "give a new table a rule, or say in KEPT why it does not grow"
+    assert not ruled & retention.KEPT.keys()

@@ -17,8 +17,8 @@ from app.domain.ops.words import bytes_in_words, clock_in_words, counts_in_words
         ("messages", {"sent": 1284, "unknown": 1}, "1,284 sent, 1 unknown"),
         (
             "retention",
-            {"job_run": 1000, "bodies": 2, "days_dropped": 1, "days_prepared": 8},
-            "1,002 rows left, 1 day of matches dropped",
+            {"job_run": 1000, "bodies": 2, "files_deleted": 3, "days_dropped": 1, "days_prepared": 8},
+            "1,002 rows left, 3 files deleted, 1 day of matches dropped",
         ),
         ("retention", {"days_prepared": 8}, "nothing old enough"),
         ("something-new", {"rows_read": 3}, "3 rows read"),

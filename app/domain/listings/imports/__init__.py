@@ -5,13 +5,15 @@ choose      take the mapping that a person confirmed
 queue       say that it may be read                                 (state queued)
 resume      say that a reading that stopped may go on               (state queued)
 run_import  read it                                                 (running → finished or failed)
+forget_files  drop the files that nobody will read again
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
 from typing import IO, Any
@@ -28,6 +30,7 @@ from app.domain.listings.imports.refusal import refused
 from app.domain.listings.record import OWN_SOURCE, record
 from app.domain.models import ImportBatch, ImportOutcome, ImportState
 from app.domain.models.lookups import Origin
+from app.domain.plain import plain_line
 from app.extensions import db, settings
 
 log = structlog.get_logger(__name__)
@@ -36,7 +39,9 @@ CHUNK = 1_000
 """Rows per transaction."""
 LONGEST_SOURCE = 100
 RETENTION_DAYS = 90
-"""import_row is kept this long."""
+"""import_row is kept this long, and the file of an import that has ended."""
+UNSTARTED_DAYS = 7
+"""A file is kept this long without anybody starting to read it."""
 
 Progress = Callable[[str, int, int | None], None]
 
@@ -88,7 +93,7 @@ def receive(
 
 
 def _checked_source(source: str) -> str:
-    source = " ".join(source.replace("\x00", "").split())
+    source = plain_line(source)
     if not source:
         raise Invalid("Name the source: where these listings come from.", field="source")
     if len(source) > LONGEST_SOURCE:
@@ -99,7 +104,7 @@ def _checked_source(source: str) -> str:
 
 
 def _shown_name(file_name: str) -> str:
-    return " ".join(file_name.replace("\\", "/").rsplit("/", 1)[-1].replace("\x00", "").split())[:200] or "file"
+    return plain_line(file_name.replace("\\", "/").rsplit("/", 1)[-1])[:200].rstrip() or "file"
 
 
 def _path(kept: str) -> Path:
@@ -118,6 +123,26 @@ def _keep(office_id: int, stream: IO[bytes]) -> tuple[str, str, int]:
             digest.update(piece)
             size += len(piece)
     return kept, digest.hexdigest(), size
+
+
+def forget_files(now: datetime | None = None) -> int:
+    """Delete what is kept below FILES_DIR and will not be read again; how many files that were (PA-29). Idempotent.
+
+    A file stays for UNSTARTED_DAYS whatever it is; after that while its import waits or runs, and for RETENTION_DAYS
+    from its coming when the import has ended. One that no import names goes: its upload was never committed.
+    """
+    now = now or datetime.now(UTC)
+    unstarted = (now - timedelta(days=UNSTARTED_DAYS)).timestamp()
+    old = []
+    for path in _path("imports").glob("*/*"):
+        with suppress(FileNotFoundError):  # an upload that is being refused takes its file back
+            if path.stat().st_mtime < unstarted:
+                old.append(path)
+    wanted = queries.files_wanted(now - timedelta(days=RETENTION_DAYS)) if old else set()
+    gone = [path for path in old if path.relative_to(settings().files_dir).as_posix() not in wanted]
+    for path in gone:
+        path.unlink(missing_ok=True)
+    return len(gone)
 
 
 def shape_of(batch: ImportBatch) -> files.Shape:

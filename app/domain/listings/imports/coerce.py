@@ -29,11 +29,12 @@ class Flaw:
 Coercer = Callable[[Field, Any], Any]
 
 SHOWN = 60
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
 def quoted(cell: Any) -> str:
     """A cell as a sentence may quote it: one line, not too long."""
-    text = " ".join(str(cell).replace("\x00", "").split())
+    text = " ".join(_UNSTORABLE.sub("", str(cell)).split())
     return f"“{text[:SHOWN]}…”" if len(text) > SHOWN else f"“{text}”"
 
 

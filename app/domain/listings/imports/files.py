@@ -10,11 +10,14 @@ import codecs
 import csv
 import gzip
 import io
+import re
 import sys
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
+from itertools import count
 from pathlib import Path
 from typing import IO, Any, Self
 
@@ -352,16 +355,28 @@ def _first_rows(lines: _Lines, delimiter: str, count: int) -> Iterator[list[str]
 
 def _named_apart(names: list[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Blank names become "column 5"; the second "price" becomes "price (2)"."""
-    found: list[str] = []
-    repeated: list[str] = []
-    seen: dict[str, int] = {}
+    found: dict[str, None] = {}
+    repeated: dict[str, None] = {}
     for place, name in enumerate(names, 1):
-        clean = " ".join(name.replace("\x00", "").split()) or f"column {place}"
-        seen[clean] = seen.get(clean, 0) + 1
-        if seen[clean] == 2:
-            repeated.append(clean)
-        found.append(clean if seen[clean] == 1 else f"{clean} ({seen[clean]})")
+        clean = _clean_name(name) or f"column {place}"
+        if clean in found:
+            repeated[clean] = None
+        found[_free_name(clean, found)] = None
     return tuple(found), tuple(repeated)
+
+
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+
+
+def _clean_name(name: str) -> str:
+    """In one line, without what the database cannot keep."""
+    return " ".join(_UNSTORABLE.sub("", name).split())
+
+
+def _free_name(name: str, taken: Collection[str]) -> str:
+    if name not in taken:
+        return name
+    return next(numbered for at in count(2) if (numbered := f"{name} ({at})") not in taken)
 
 
 def _csv_reason(error: csv.Error) -> str:
@@ -446,18 +461,41 @@ def _json_rows(path: Path, shape: Shape) -> Iterator[Row]:
         for item in records(source):
             number += 1
             if isinstance(item, dict):
-                yield Row(number, item, "", stream.at())
+                yield Row(number, _cells(item), "", stream.at())
             else:
                 yield Row(number, {}, "This entry is not a record with fields", stream.at())
+
+
+@lru_cache(maxsize=MOST_COLUMNS)
+def _is_clean_name(name: str) -> bool:
+    return name != "" and name == _clean_name(name)
+
+
+def _cells(record: dict[str, Any]) -> dict[str, Any]:
+    """The record by clean names. A name that is clean already keeps its value; others make way: "price (2)"."""
+    if all(map(_is_clean_name, record)):
+        return record
+    cells = {name: value for name, value in record.items() if _is_clean_name(name)}
+    for name, value in record.items():
+        if not _is_clean_name(name):
+            cells[_free_name(_clean_name(name) or "column", cells)] = value
+    return cells
 
 
 @contextmanager
 def _well_formed(records_read: Callable[[], int]) -> Iterator[None]:
     try:
         yield
-    except (ijson.JSONError, RecursionError, UnicodeError) as error:
-        where = f"after record {records_read():,}" if records_read() else "at its beginning"
-        raise refused(f"The JSON is broken {where}: it ends too early or is not well formed.") from error
+    except ArithmeticError as error:  # 1E400000000000000000000
+        raise refused(f"The JSON holds a number too large to be read, {_after(records_read())}.") from error
+    except (ijson.JSONError, RecursionError, ValueError) as error:
+        raise refused(
+            f"The JSON is broken {_after(records_read())}: it ends too early or is not well formed."
+        ) from error
+
+
+def _after(records_read: int) -> str:
+    return f"after record {records_read:,}" if records_read else "at its beginning"
 
 
 def _json_shape(path: Path, compressed: bool, encoding: str) -> Shape:

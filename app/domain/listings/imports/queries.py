@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import Row, Select, case, func, select, text, true
+from sqlalchemy import Row, Select, and_, case, func, or_, select, text, true
 
 from app.domain.errors import NotFound
-from app.domain.models import ImportBatch, ImportRow, ImportState, JobRun, Listing, Office, User
+from app.domain.models import ImportBatch, ImportRow, ImportState, JobRun, Listing, User
 from app.extensions import db
 
 ISSUE_EXAMPLES = 3
@@ -38,6 +39,23 @@ def batch_of(office_id: int, batch_id: int) -> ImportBatch:
     if batch is None:
         raise NotFound("There is no such import here. It may belong to another office.")
     return batch
+
+
+def files_wanted(since: datetime) -> set[str]:
+    """Paths below FILES_DIR of imports that wait or run, and of those that ended and came since then."""
+    return set(
+        db.session.scalars(
+            select(ImportBatch.file_path).where(
+                or_(
+                    ImportBatch.state.in_([ImportState.QUEUED.value, ImportState.RUNNING.value]),
+                    and_(
+                        ImportBatch.state.in_([ImportState.FINISHED.value, ImportState.FAILED.value]),
+                        ImportBatch.created_at >= since,
+                    ),
+                )
+            )
+        )
+    )
 
 
 def is_first(batch: ImportBatch) -> bool:
@@ -189,14 +207,6 @@ def each_row(batch_id: int) -> Iterator[Row[Any]]:
             return
         yield from piece
         after = piece[-1].line_no
-
-
-def office_by_key(office_key: str) -> Office | None:
-    return db.session.scalar(select(Office).where(Office.office_key == office_key))
-
-
-def offices(limit: int = 20) -> list[Office]:
-    return list(db.session.scalars(select(Office).order_by(Office.id).limit(limit)))
 
 
 def run_of(batch_id: int) -> JobRun | None:

@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from collections import Counter
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -25,13 +26,14 @@ from sqlalchemy import func, select, text
 from app.domain.errors import Conflict, Invalid
 from app.domain.listings import imports
 from app.domain.listings.imports import queries
-from app.domain.models import ImportBatch, ImportRow, Listing, ListingEvent
+from app.domain.models import ImportBatch, ImportRow, ImportState, Listing, ListingEvent
 from app.extensions import db as database
 
 ROOT = Path(__file__).parents[4]
 SHARED = ROOT.parent / "shared" / "data"
 needs_shared = pytest.mark.skipif(not SHARED.exists(), reason="the shared files are not here")
 
+NIGHT = datetime(2025, 6, 1, 8, 15, tzinfo=UTC)  # long ago: the files of other tests are young then
 HEADER = "Listing Key,Status,List Price,Bedrooms,City,Postal Code"
 
 
@@ -276,6 +278,36 @@ def test_a_finished_import_is_left_alone(office):
     batch = run(office.id, homes(5))
     assert imports.run_import(batch.id) == imports.counts(batch)
     assert len(rows_of(batch)) == 5
+
+
+def test_files_leave_when_nobody_will_read_them_again_pa_29(db, office):
+    def kept(days: float, state: ImportState) -> Path:
+        """A file and its import, both of that age."""
+        then = NIGHT - timedelta(days=days)
+        batch = imports.receive(office.id, "Coast MLS", io.BytesIO(homes(1).encode()), "x.csv", now=then)
+        batch.state = state
+        path = imports.settings().files_dir / batch.file_path
+        os.utime(path, (then.timestamp(), then.timestamp()))
+        db.session.flush()
+        return path
+
+    stay = [
+        kept(6, ImportState.MAPPING),
+        kept(400, ImportState.QUEUED),
+        kept(400, ImportState.RUNNING),
+        kept(89, ImportState.FINISHED),
+        kept(89, ImportState.FAILED),
+    ]
+    go = [kept(8, ImportState.MAPPING), kept(91, ImportState.FINISHED), kept(91, ImportState.FAILED)]
+    for days, paths in ((6, stay), (8, go)):
+        nobodys = stay[0].with_name(f"upload-{days}")
+        nobodys.touch()
+        then = (NIGHT - timedelta(days=days)).timestamp()
+        os.utime(nobodys, (then, then))
+        paths.append(nobodys)
+    imports.forget_files(NIGHT)
+    assert [path for path in [*stay, *go] if path.exists()] == stay
+    assert imports.forget_files(NIGHT) == 0
 
 
 def test_an_import_whose_columns_are_not_chosen_yet_is_not_read(office):
