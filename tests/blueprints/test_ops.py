@@ -275,6 +275,21 @@ def test_a_mails_html_is_served_alone_where_it_can_do_nothing(as_agent, message)
     assert answer.headers["X-Frame-Options"] == "SAMEORIGIN"
 
 
+def test_nobody_can_stop_a_buyers_mail_from_its_preview(as_admin, as_viewer, message, db):
+    link = "https://porchlight.test/u/A-key_of.the.buyer"
+    message.body_html = (
+        f'<p>Homes <a href="{link}">Stop these mails</a> <a href="mailto:unsub+the.key@x.example">s</a></p>'
+    )
+    message.body_text = f"Homes\n\nStop these mails: {link}\n"
+    db.session.commit()
+    for reader in (as_viewer, as_admin):
+        for path in (f"/ops/messages/{message.id}", f"/ops/messages/{message.id}/html"):
+            shown = reader.get(path).text
+            assert "/u/•••" in shown
+            assert "key_of" not in shown
+            assert "the.key" not in shown
+
+
 def test_another_offices_message_does_not_exist(sign_in, make, message):
     stranger = sign_in(make.user(office=make.office()))
     assert stranger.get(f"/ops/messages/{message.id}").status_code == 404

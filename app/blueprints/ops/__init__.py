@@ -14,6 +14,7 @@ from flask_login import current_user
 from app.domain.digests.decide import IN_WORDS as DROPPED_IN_WORDS
 from app.domain.errors import Invalid
 from app.domain.messages import queries as mail
+from app.domain.messages.preview import disarm
 from app.domain.models import MessageState, Role, RunState, Trigger
 from app.domain.ops import balance as sums
 from app.domain.ops import health, ledger, probing, queries, words
@@ -23,11 +24,13 @@ from app.extensions import db, settings
 from app.jobs.kinds import KINDS
 from app.jobs.queue import retry as start_again
 from app.jobs.queue import ring, start
-from app.web import ADMINS, EVERYONE, access, go, page, wants_fragment, with_args
+from app.jobs.schedule import SCHEDULE
+from app.web import ADMINS, EVERYONE, access, go, page, row_id, wants_fragment, with_args
 
 bp = Blueprint("ops", __name__, url_prefix="/ops")
 bp.add_app_template_filter(words.counts_in_words, "counts_in_words")
 bp.add_app_template_filter(words.bytes_in_words, "bytes_in_words")
+bp.add_app_template_filter(disarm, "disarmed")
 
 READERS = (Role.ADMIN, Role.STAFF, Role.VIEWER)
 PAGE = 50
@@ -110,9 +113,9 @@ def runs() -> Response:
     chosen = {
         "kind": _one_of("kind", KINDS),
         "state": _one_of("state", [state.value for state in RunState]),
-        "schedule": request.args.get("schedule", ""),
+        "schedule": _one_of("schedule", [line.name for line in SCHEDULE]),
     }
-    before = request.args.get("before", type=int)
+    before = request.args.get("before", type=row_id)
     quiet = not any(chosen.values()) and "all" not in request.args
     found = list(db.session.scalars(queries.runs(**chosen, before=before, quiet=quiet).limit(PAGE + 1)))
     response = page(
@@ -192,7 +195,7 @@ def cancel(run_id: int) -> Response:
 @access(*READERS)
 def messages() -> Response:
     state = _one_of("state", [state.value for state in MessageState])
-    before = request.args.get("before", type=int)
+    before = request.args.get("before", type=row_id)
     found = list(
         db.session.scalars(queries.messages(current_user.office_id, state=state, before=before).limit(PAGE + 1))
     )
@@ -226,9 +229,10 @@ def message(message_id: int) -> Response:
 @bp.get("/messages/<int:message_id>/html")
 @access(*EVERYONE)
 def message_html(message_id: int) -> Response:
-    """The mail's HTML alone, for a frame: no script, no forms, nothing from elsewhere but its pictures."""
+    """The mail's HTML alone, for a frame: no script, no forms, nothing from elsewhere but its pictures. Its links that
+    stop mail do nothing: a preview must not act for the buyer, whoever reads it."""
     found = mail.message_for(current_user.office_id, message_id)
-    response = make_response(found.body_html or "<p>The words were taken out after 30 days.</p>")
+    response = make_response(disarm(found.body_html or "<p>The words were taken out after 30 days.</p>"))
     response.headers["Content-Security-Policy"] = (
         "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data: https:; sandbox; frame-ancestors 'self'"
     )
