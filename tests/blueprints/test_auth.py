@@ -11,6 +11,7 @@ import pytest
 from argon2 import PasswordHasher
 from flask import request
 
+from app.blueprints import auth
 from app.domain.errors import Invalid
 from app.domain.models import User
 from app.domain.people import accounts
@@ -149,7 +150,38 @@ def test_signing_out_takes_a_post_and_ends_the_session(client, ruth):
     answer = client.post("/sign-out")
     assert answer.headers["Location"] == "/sign-in"
     assert not is_in(client)
-    assert "You are signed out." in client.get("/sign-in").text
+    assert "Signed out, here and wherever else you were signed in." in client.get("/sign-in").text
+
+
+def test_a_copy_of_the_cookie_is_dead_after_signing_out(app, client, ruth):
+    try_in(client)
+    thief = app.test_client()
+    copied = client.get_cookie("porchlight", domain="porchlight.test")
+    thief.set_cookie("porchlight", copied.value, domain="porchlight.test")
+    assert is_in(thief)
+    client.post("/sign-out")
+    assert not is_in(thief)
+
+
+def test_signing_out_twice_is_no_fault(client):
+    assert client.post("/sign-out").headers["Location"] == "/sign-in"
+
+
+def test_an_address_with_a_control_character_is_nobodys(client, ruth):
+    answer = try_in(client, email="ruth\0@harborvine.example")
+    assert answer.status_code == 422
+    assert "do not belong together" in answer.text
+
+
+def test_the_key_that_counts_tries_is_short_and_the_same_however_the_address_is_written(app):
+    def key(email: str) -> str:
+        with app.test_request_context("/sign-in", method="POST", data={"email": email}):
+            return auth._account()
+
+    assert key(" Ruth@harborvine.example") == key("ruth@HARBORVINE.example ")
+    assert key("ruth@harborvine.example") != key("tom@harborvine.example")
+    assert len(key("r" * 100_000)) < 100
+    assert key("r" * 254) == key("r" * 100_000)
 
 
 class TestASessionEndsWithinOneRequest:

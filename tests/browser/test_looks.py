@@ -54,7 +54,7 @@ def test_rows_are_roomier_for_who_wants_it(open_as, js):
 
 def test_without_script_one_signs_in_finds_a_home_and_signs_out(open_as):
     page = open_as(None, "/contacts", js=False)
-    page.get_by_label("Email").fill("staff@harborvine.example")
+    page.get_by_label("Email").fill("leaver@harborvine.example")
     page.get_by_label("Password").fill("the porch light is on")
     page.get_by_role("button", name="Sign in").click()
     expect(page.get_by_role("heading", name="Buyers", level=1)).to_be_visible()
@@ -62,9 +62,9 @@ def test_without_script_one_signs_in_finds_a_home_and_signs_out(open_as):
     box.fill("alder")
     box.press("Enter")
     expect(page).to_have_url(re.compile(r"/listings\?q=alder"))
-    page.get_by_role("button", name=re.compile("Sam Ortiz")).click()
+    page.get_by_role("button", name=re.compile("Lea Verne")).click()
     page.get_by_role("button", name="Sign out").click()
-    expect(page.get_by_text("You are signed out.")).to_be_visible()
+    expect(page.get_by_text("Signed out, here and wherever else you were signed in.")).to_be_visible()
 
 
 def test_on_a_phone_everything_is_within_reach(open_as):

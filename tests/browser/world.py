@@ -131,6 +131,16 @@ def build(now: datetime | None = None) -> World:
         )
         for role, name in zip(Role, ("Ruth Calloway", "Sam Ortiz", "Dana Whitlock", "Vera Lindqvist"), strict=True)
     }
+    # Signing out ends every session of the account, so who signs out is somebody whose cookies nobody shares.
+    _add(
+        User(
+            office_id=office.id,
+            email="leaver@harborvine.example",
+            full_name="Lea Verne",
+            role=Role.STAFF.value,
+            password_hash=secret,
+        )
+    )
     world = World(office, people)
     batch = _imports(world, now)
     homes, events = _listings(world, agents, batch, now)

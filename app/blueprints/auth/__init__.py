@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
+
 from flask import Blueprint, Response, flash, make_response, redirect, request, session
 from flask_limiter.util import get_remote_address
 from flask_login import current_user, login_user, logout_user
@@ -33,7 +35,9 @@ def _limit() -> str:
 
 
 def _account() -> str:
-    return "account:" + request.form.get("email", "").strip().lower()
+    """One key for an address, however it is written, of the same length however long."""
+    email = request.form.get("email", "").strip()[:254].lower()
+    return "account:" + sha256(email.encode(errors="replace")).hexdigest()
 
 
 @bp.route("/sign-in", methods=["GET", "POST"])
@@ -60,7 +64,11 @@ def sign_in() -> Response:
 @bp.post("/sign-out")
 @public("whoever holds a session may end it")
 def sign_out() -> Response:
+    """Everywhere: a session is a signed cookie, and a copy of it lives until the account's session_epoch moves on."""
+    if current_user.is_authenticated:
+        accounts.end_sessions(current_user)
+        db.session.commit()
     logout_user()
     session.clear()
-    flash("You are signed out.", "good")
+    flash("Signed out, here and wherever else you were signed in.", "good")
     return go("auth.sign_in")

@@ -9,8 +9,10 @@ from app.extensions import db
 
 
 def user_by_email(email: str) -> User | None:
-    """The account with this address, written in any case; disabled ones too."""
-    return db.session.scalar(select(User).where(User.email == email.strip().lower()))
+    """The account with this address, written in any case; disabled ones too. Nobody's holds a control
+    character, nor could the database be asked about one."""
+    address = email.strip().lower()
+    return db.session.scalar(select(User).where(User.email == address)) if address.isprintable() else None
 
 
 def user_of_session(session_id: str) -> User | None:
