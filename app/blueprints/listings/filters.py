@@ -253,7 +253,7 @@ def _quarters(text: str) -> Decimal:
     found = amounts.number(text.rstrip("+"))
     if not 0 <= found <= 99:
         raise ValueError(text)
-    return found
+    return (found * 4).to_integral_value() / 4
 
 
 def _midnight(text: str, zone: ZoneInfo) -> datetime:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 from flask_wtf import FlaskForm
@@ -44,7 +44,7 @@ PARSERS: dict[Kind, Callable[[str], Any]] = {
     Kind.AREA: amounts.square_feet,
     Kind.COUNT: _count,
     Kind.NUMBER: amounts.number,
-    Kind.DEGREES: Decimal,
+    Kind.DEGREES: amounts.degrees,
     Kind.DAY: date.fromisoformat,
 }
 
@@ -78,7 +78,7 @@ class Typed(StringField):  # type: ignore[misc]
         kind = self.listing_field.kind
         try:
             self.data = stored(self.listing_field, PARSERS[kind](text))
-        except (ValueError, InvalidOperation):
+        except ValueError:
             raise ValueError(EXPECTED[kind].format(text=text[:60])) from None
         except Invalid as refused:
             raise ValueError(refused.sentence) from None
@@ -167,7 +167,12 @@ def _status_field() -> SelectField:
 
 def _agent_id(value: Any) -> int | None:
     text = str(value or "")
-    return int(text) if text.isdigit() and len(text) < 19 else None
+    return int(text) if _is_id(text) else None
+
+
+def _is_id(text: str) -> bool:
+    """Digits only ("²" is none that int reads), and no more than the database counts to."""
+    return text.isascii() and text.isdecimal() and len(text) < 19
 
 
 class Seen(StringField):  # type: ignore[misc]
@@ -177,7 +182,7 @@ class Seen(StringField):  # type: ignore[misc]
 
     def process_formdata(self, valuelist: list[str]) -> None:
         text = valuelist[0] if valuelist else ""
-        self.data = int(text) if text.isdigit() and len(text) < 19 else -1
+        self.data = int(text) if _is_id(text) else -1
 
     def _value(self) -> str:
         return str(self.data if self.data is not None else "")
