@@ -309,6 +309,39 @@ def test_a_wrong_price_stays_on_the_page_with_its_reason(as_agent, alder):
     assert '<details class="quick" open>' in shown
 
 
+@pytest.mark.parametrize("price", ["48900", "978001"])
+def test_a_price_that_may_be_a_slip_is_asked_about_once(as_agent, alder, db, price):
+    url = f"/listings/{alder}/terms"
+    answer = as_agent.post(url, data=terms(list_price=price, standard_status="Pending"))
+    shown = answer.get_data(as_text=True)
+    assert answer.status_code == 422
+    assert f"Yes, ${int(price):,} is right" in shown
+    assert f'value="{price}"' in shown
+    assert '<option selected value="Pending">' in shown
+    assert db.session.get(Listing, alder, populate_existing=True).list_price == 489_000
+    right = re.search(r'name="right_price" value="([^"]*)"', shown)[1]
+    other = as_agent.post(url, data=terms(list_price="4890", right_price=right))
+    assert other.status_code == 422, "another price is asked about anew"
+    assert as_agent.post(url, data=terms(list_price=price, right_price=right)).status_code == 303
+    assert db.session.get(Listing, alder, populate_existing=True).list_price == int(price)
+
+
+@pytest.mark.parametrize("price", ["244500", "978000", ""])
+def test_half_and_double_a_price_are_not_asked_about(as_agent, alder, price):
+    assert as_agent.post(f"/listings/{alder}/terms", data=terms(list_price=price)).status_code == 303
+
+
+def test_the_whole_form_asks_about_such_a_price_too(as_staff, alder, db):
+    values = typed(as_staff, f"/listings/{alder}/edit") | {"list_price": "48900", "city": "Quarry Hill"}
+    answer = as_staff.post(f"/listings/{alder}/edit", data=values)
+    shown = answer.get_data(as_text=True)
+    assert answer.status_code == 422
+    assert 'value="Quarry Hill"' in shown
+    values["right_price"] = re.search(r'name="right_price" value="([^"]*)"', shown)[1]
+    assert as_staff.post(f"/listings/{alder}/edit", data=values).status_code == 303
+    assert db.session.get(Listing, alder, populate_existing=True).list_price == 48_900
+
+
 def test_a_price_changed_meanwhile_shows_both(as_agent, alder, office, make, db):
     seq = events(db, alder)[-1].seq
     other_saves(office, make, db, alder, list_price=Decimal(475_000))

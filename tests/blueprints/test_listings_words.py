@@ -198,3 +198,9 @@ def test_every_status_and_every_silence_has_words():
 )
 def test_an_agent_is_named_shortly_in_a_row(name, short):
     assert words.short_name(name) == short
+
+
+def test_a_percentage_without_meaning_is_told_in_words():
+    assert words.percent(Decimal(489_000), Decimal(475_000)) == "2.9 %"
+    assert words.percent(Decimal(100), Decimal(1_099)) == "999.0 %"
+    assert words.percent(Decimal(1), Decimal(295_000)) == "more than tenfold"

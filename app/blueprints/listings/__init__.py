@@ -116,7 +116,9 @@ def new() -> Response:
     if form.validate():
         origin = Origin.CORRECTION if form.is_correction.data else Origin.MANUAL
         try:
-            listing = record.create(current_user.office_id, form.values(), user_id=current_user.id, origin=origin)
+            listing = record.create(
+                current_user.office_id, form.values(), key=sent_key(), user_id=current_user.id, origin=origin
+            )
         except Invalid as refused:
             db.session.rollback()
             form.refuse(refused)
@@ -155,9 +157,11 @@ def edit(listing_id: int) -> Response:
 
 
 def _save(form: Guarded, listing: Listing) -> clashes.Overtaken | None:
-    """Save what was changed, say what was recorded. What happened meanwhile when the form was overtaken; a refusal
-    lands in the form's errors. Commits."""
+    """Save what was changed, say what was recorded. What happened meanwhile when the form was overtaken; a refusal,
+    or a doubt about the price, lands in the form's errors. Commits."""
     listing_id = listing.id
+    if form.doubts(listing):
+        return None
     try:
         event = record.change(
             listing_id,

@@ -17,6 +17,7 @@ from wtforms.widgets import DateInput, HiddenInput
 
 from app.blueprints.listings import amounts
 from app.blueprints.listings.words import LABELS, STATUS_MEANINGS
+from app.display import money
 from app.domain.errors import Invalid
 from app.domain.listings.fields import FIELDS, Kind, stored
 from app.domain.models import Listing
@@ -195,6 +196,10 @@ class Guarded(FlaskForm):  # type: ignore[misc]
     seq = Seen()
     """The newest event its maker had seen."""
     is_correction = BooleanField("This is a correction: do not alert anybody")
+    right_price = StringField()
+    """The price that its maker says is no slip of typing; another one is asked about anew."""
+    doubted: Decimal | None = None
+    """The price that the page asks about."""
 
     names: Sequence[str] = ()
     """The listing's fields it holds."""
@@ -212,6 +217,22 @@ class Guarded(FlaskForm):  # type: ignore[misc]
     def changes(self, listing: Listing) -> dict[str, Any]:
         """Only what differs from the listing."""
         return {name: value for name, value in self.values().items() if value != getattr(listing, name)}
+
+    def doubts(self, listing: Listing) -> bool:
+        """Is the price so far from what it was that it may be a slip of typing, and nobody has said it is right? Says so
+        beside the price. A form that was overtaken is not asked: it is shown what happened first."""
+        before, after = listing.list_price, self["list_price"].data
+        if not before or not after or self.lock_version.data != listing.lock_version:
+            return False
+        if after * 2 >= before and after <= before * 2:
+            return False
+        if self.right_price.data == str(after):
+            return False
+        self.doubted = after
+        self["list_price"].errors = [
+            f"The price was {money(before)}. Is {money(after)} right? Say so below, or mend it."
+        ]
+        return True
 
     def refuse(self, refused: Invalid) -> None:
         """Put a verb's refusal beside the field it names."""

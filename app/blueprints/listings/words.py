@@ -20,6 +20,7 @@ from app.domain.searches.desk.words import schedule_words
 FRESH_CHANGE = timedelta(days=30)
 """A price change this old is history, not news."""
 CHANGES_SHOWN = 4
+HUGE_PERCENT = 999
 FEW_ACRES = Decimal("0.1")
 
 STATUS_MEANINGS = {
@@ -86,8 +87,9 @@ def price_change(row: Any, now: datetime) -> PriceChange | None:
 
 
 def percent(before: Decimal, after: Decimal) -> str:
-    """3.9 %, without sign."""
-    return f"{abs(after - before) / before * 100:.1f} %"
+    """3.9 %, without sign; a rise beyond 999 % in words, for its digits say nothing."""
+    share = abs(after - before) / before * 100
+    return "more than tenfold" if share > HUGE_PERCENT else f"{share:.1f} %"
 
 
 def days_on_market(row: Any, now: datetime) -> int | None:
