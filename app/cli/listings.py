@@ -10,6 +10,7 @@ import click
 from flask import Flask
 from flask.cli import AppGroup
 
+from app.cli.people import office_called
 from app.display import duration, number, plural
 from app.domain.errors import DomainError
 from app.domain.listings import imports
@@ -52,7 +53,7 @@ def import_file(file: Path, source: str, mapping_name: str | None, office_key: s
     """
     began = time.monotonic()
     try:
-        office = _office(office_key)
+        office = office_called(office_key)
         batch = _receive(file, source, mapping_name, office, correction=correction)
         imports.queue(batch)
         db.session.commit()
@@ -63,21 +64,6 @@ def import_file(file: Path, source: str, mapping_name: str | None, office_key: s
     _tell(batch, time.monotonic() - began)
     if batch.state != ImportState.FINISHED:
         sys.exit(1)
-
-
-def _office(office_key: str | None) -> Office:
-    if office_key is not None:
-        office = queries.office_by_key(office_key)
-        if office is None:
-            raise click.ClickException(f"There is no office with the key “{office_key}”.")
-        return office
-    found = queries.offices()
-    if not found:
-        raise click.ClickException("There is no office yet.")
-    if len(found) > 1:
-        keys = ", ".join(office.office_key for office in found)
-        raise click.ClickException(f"There are several offices: name one with --office. They are {keys}.")
-    return found[0]
 
 
 def _receive(file: Path, source: str, mapping: str | None, office: Office, *, correction: bool) -> ImportBatch:
@@ -107,7 +93,7 @@ def _tell(batch: ImportBatch, seconds: float) -> None:
     click.echo(
         f"{plural(counts['rows_read'], 'row')} in {duration(seconds)}: {counts['created']:,} created, "
         f"{counts['updated']:,} updated, {counts['unchanged']:,} unchanged, {counts['rejected']:,} rejected, "
-        f"{counts['with_warnings']:,} with warnings. Import {batch.id}."
+        f"{counts['rejected'] + counts['with_warnings']:,} with remarks. Import {batch.id}."
     )
     if batch.origin == Origin.BACKFILL:
         click.echo(f"The first file of “{batch.source}”: nobody is alerted about it.")

@@ -26,6 +26,20 @@ def user_of_session(session_id: str) -> User | None:
     return user
 
 
+def office_by_key(office_key: str) -> Office | None:
+    return db.session.scalar(select(Office).where(Office.office_key == office_key))
+
+
+def offices(limit: int = 1_000) -> list[Office]:
+    """Every office, oldest first."""
+    return list(db.session.scalars(select(Office).order_by(Office.id).limit(limit)))
+
+
+def users(limit: int = 10_000) -> list[User]:
+    """Every account of every office, each with its office: for the terminal, never for a screen."""
+    return list(db.session.scalars(select(User).order_by(User.office_id, User.email).limit(limit)))
+
+
 def any_office() -> bool:
     """Has anybody moved in yet?"""
     return db.session.scalar(select(Office.id).limit(1)) is not None
