@@ -8,7 +8,19 @@ from urllib.parse import urlsplit
 
 import sentry_sdk
 import structlog
-from flask import Flask, Response, current_app, flash, g, make_response, redirect, render_template, request, url_for
+from flask import (
+    Flask,
+    Response,
+    current_app,
+    flash,
+    g,
+    make_response,
+    redirect,
+    render_template,
+    request,
+    session,
+    url_for,
+)
 from flask_limiter.errors import RateLimitExceeded
 from flask_login import current_user
 from flask_wtf.csrf import CSRFError
@@ -135,21 +147,42 @@ def fail(error: Exception) -> Response:
     return answer(500, SENTENCES[500])
 
 
+NOT_SAVED = "You were signed out before that was saved. Sign in, then do it again."
+
+
 def sign_in_first() -> Response:
-    """Not signed in, or no longer: to the sign-in page and back; 401 + HX-Redirect under htmx."""
+    """Not signed in, or no longer: to the sign-in page and back, saying so when something was not saved; 401 +
+    HX-Redirect under htmx."""
+    reads = request.method in ("GET", "HEAD")
     if wants_fragment():
+        _say_once(*(("Your session ended; sign in and go on.", "info") if reads else (NOT_SAVED, "bad")))
         response = make_response("Sign in again to go on.", 401)
-        response.headers["HX-Redirect"] = url_for("auth.sign_in", next=_path_of(request.headers.get("HX-Current-URL")))
+        response.headers["HX-Redirect"] = url_for("auth.sign_in", next=_page_of_part())
         return response
     if request.accept_mimetypes.best_match(["text/html", "application/json"]) == "application/json":
         return make_response({"error": "Sign in first."}, 401)
     back: str | None
-    if request.method in ("GET", "HEAD"):
+    if reads:
         back = request.full_path.rstrip("?")
     else:
-        flash("You were signed out before that was saved. Sign in, then do it again.", "bad")
+        _say_once(NOT_SAVED, "bad")
         back = _path_of(request.referrer)
     return make_response(redirect(url_for("auth.sign_in", next=back), 303))
+
+
+def _say_once(sentence: str, tone: str) -> None:
+    """A page may ask for several parts after its session ended; one sentence is enough."""
+    if [tone, sentence] not in [list(said) for said in session.get("_flashes", [])]:
+        flash(sentence, tone)
+
+
+def _page_of_part() -> str | None:
+    """The page that a part was asked for from. Where the part has the page's own address, as a list has that is being
+    filtered, it is the asked one: what was typed stands in its query and not yet in the browser's address."""
+    here = _path_of(request.headers.get("HX-Current-URL"))
+    if request.method == "GET" and request.query_string and here and urlsplit(here).path == request.path:
+        return safe_next(request.full_path)
+    return here
 
 
 def _path_of(address: str | None) -> str | None:

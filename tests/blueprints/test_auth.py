@@ -228,6 +228,20 @@ class TestAnExpiredSession:
         assert answer.status_code == 401
         assert answer.headers["HX-Redirect"] == "/sign-in?next=/listings?q%3Da"
 
+    def test_under_htmx_keeps_the_words_that_were_just_typed_into_a_list(self, client):
+        here = {"HX-Request": "true", "HX-Current-URL": "http://porchlight.test/contacts?q=w"}
+        answer = client.get("/contacts?q=wei+chen", headers=here)
+        assert answer.headers["HX-Redirect"] == "/sign-in?next=/contacts?q%3Dwei%2Bchen"
+        answer = client.get("/searches/places?place=port", headers=here)
+        assert answer.headers["HX-Redirect"] == "/sign-in?next=/contacts?q%3Dw"
+        assert client.get("/sign-in").text.count("Your session ended; sign in and go on.") == 1
+
+    def test_under_htmx_says_that_a_posted_form_was_not_saved(self, client):
+        here = {"HX-Request": "true", "HX-Current-URL": "http://porchlight.test/searches/7"}
+        answer = client.post("/searches/7", headers=here)
+        assert (answer.status_code, answer.headers["HX-Redirect"]) == (401, "/sign-in?next=/searches/7")
+        assert "You were signed out before that was saved." in client.get("/sign-in").text
+
     def test_says_that_a_posted_form_was_not_saved_and_leads_back_to_it(self, client):
         answer = client.post("/preferences", headers={"Referer": "http://porchlight.test/searches/7/edit"})
         assert answer.headers["Location"] == "/sign-in?next=/searches/7/edit"
