@@ -16,6 +16,7 @@ from app.domain.contacts.clock import moved_send
 from app.domain.errors import Conflict, Invalid
 from app.domain.models import Contact
 from app.domain.models.lookups import ContactStatus
+from app.domain.plain import plain_line, plain_lines
 from app.domain.searches.saved import zone_for
 from app.domain.searches.schedule import Schedule
 from app.extensions import db
@@ -63,14 +64,22 @@ class ChangedMeanwhile(Conflict):
         self.theirs = theirs
 
 
-def create(office_id: int, values: dict[str, Any], *, now: datetime | None = None) -> Contact:
-    """Write a new person down. Raises Faulty with the fields to mend, AddressTaken with who has the address."""
+def create(
+    office_id: int, values: dict[str, Any], *, key: str | None = None, now: datetime | None = None
+) -> Contact:
+    """Write a new person down. Asked again with the same `key`, it answers with the person it wrote then.
+
+    Raises Faulty with the fields to mend, AddressTaken with who has the address.
+    """
     now = now or datetime.now(UTC)
+    contact_key = f"contact-{key or secrets.token_hex(8)}"
+    if key and (written := queries.contact_by_key(office_id, contact_key)):
+        return written
     checked = _check(office_id, values)
     checked.setdefault("contact_status", ContactStatus.ACTIVE)
     contact = Contact(
         office_id=office_id,
-        contact_key=f"contact-{secrets.token_hex(8)}",
+        contact_key=contact_key,
         full_name=_full_name(checked),
         original_entry_timestamp=now,
         modification_timestamp=now,
@@ -80,6 +89,8 @@ def create(office_id: int, values: dict[str, Any], *, now: datetime | None = Non
         with db.session.begin_nested():
             db.session.add(contact)
     except IntegrityError:
+        if written := queries.contact_by_key(office_id, contact_key):  # the same form, sent twice at once
+            return written
         raise _taken(office_id, checked["email"]) from None
     return contact
 
@@ -151,8 +162,8 @@ def _check(office_id: int, values: dict[str, Any]) -> dict[str, Any]:
     faults: dict[str, str] = {}
     checked: dict[str, Any] = {}
     for name in ("first_name", "last_name", "lead_source", "email", "mobile_phone", "time_zone"):
-        checked[name] = " ".join(_plain(values.get(name)).split())
-    checked["notes"] = _plain(values.get("notes"), lines=True).strip()
+        checked[name] = plain_line(str(values.get(name) or ""))
+    checked["notes"] = plain_lines(str(values.get("notes") or "")).strip()
     for name, longest in LONGEST.items():
         if len(checked[name]) > longest:
             faults[name] = f"At most {longest:,} characters fit here; this has {len(checked[name]):,}."
@@ -175,12 +186,6 @@ def _check(office_id: int, values: dict[str, Any]) -> dict[str, Any]:
     if faults:
         raise Faulty(faults)
     return checked
-
-
-def _plain(value: object, *, lines: bool = False) -> str:
-    """Text without the control characters that PostgreSQL or a mail header would choke on."""
-    kept = "\n\t" if lines else "\t"
-    return "".join(c for c in str(value or "").replace("\r\n", "\n") if c in kept or c >= " ")
 
 
 def _taken(office_id: int, email: str) -> AddressTaken:

@@ -15,6 +15,7 @@ from typing import Any
 
 from app.domain.errors import Invalid
 from app.domain.models.lookups import StandardStatus
+from app.domain.plain import plain_line
 
 
 class Kind(StrEnum):
@@ -177,15 +178,12 @@ def _empty(field: Field) -> Any:
 
 
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
-_SPACES = re.compile(r"\s+")
 
 
 def _text(field: Field, value: Any) -> str:
     if value is None:
         return ""
-    text = _UNSTORABLE.sub("", str(value)).strip()
-    if field.single_line:
-        text = _SPACES.sub(" ", text)
+    text = plain_line(str(value)) if field.single_line else _UNSTORABLE.sub("", str(value)).strip()
     if len(text) > field.longest:
         raise Invalid(f"{field.label} is longer than {field.longest:,} characters.", field=field.name)
     return text

@@ -116,6 +116,10 @@ def test_control_characters_do_not_reach_the_database(office):
     assert (sofia.first_name, sofia.notes) == ("Sofia", "first\nsecond")
 
 
+def test_marks_of_direction_do_not_turn_a_name_around(office):
+    assert book.create(office.id, values(first_name="So\u202efia\u2069")).first_name == "Sofia"
+
+
 def test_an_edit_changes_the_row_and_its_moment(office):
     sofia = book.create(office.id, values(), now=NOW)
     later = book.edit(
