@@ -284,7 +284,7 @@ def test_the_result_accounts_for_every_row_and_groups_what_was_wrong(as_staff, d
         "Updated": "0",
         "Unchanged": "0",
         "Rejected": "1",
-        "With warnings": "1",
+        "With remarks": "2",
     }
     assert "… is not a price" in page
     assert "“call us” is not a price" in page
