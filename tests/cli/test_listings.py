@@ -56,7 +56,7 @@ def test_reasons_are_told_with_a_line_to_look_at(flask, tmp_path, office):
     path = tmp_path / "x.csv"
     path.write_text("id,status,price\n1,Active,call us\n2,Sold,5\n")
     said = flask("import", str(path), "--source", "Coast MLS", "--office", office.office_key)
-    assert "1 rejected, 1 with warnings" in said
+    assert "1 rejected, 2 with remarks" in said
     assert "line 2: “call us” is not a price" in said
     assert "line 3: “Sold” is not one of RESO's eleven statuses" in said
 
