@@ -70,13 +70,14 @@ def stop() -> int:
     """Ends the running stack, and what one that was killed may have left."""
     directory = places.var()
     claim = Claim(directory)
-    if not claim.take():
+    was_running = not claim.take()
+    if was_running:
         if supervisor := State.read(directory).supervisor:
             supervisor.end(signal.SIGTERM, signal.SIGKILL, seconds=_STOPS_WITHIN)
         _wait_for(claim.take, "The running stack does not stop.")
     Stack(directory, screen).end_leftovers()
     claim.release()
-    screen.say("Nothing is running.")
+    screen.say("Stopped." if was_running else "Nothing was running.")
     return 0
 
 
