@@ -138,7 +138,7 @@ def test_stopping_ends_what_it_started_and_nothing_else(start):
             check=True,
         )
 
-        assert "Nothing is running." in stopped.stdout
+        assert "Stopped." in stopped.stdout
         assert stack.program.wait(timeout=5) == 0
         assert set(ours) == {"redis", "mail", "slack", "web", "worker_1"}
         assert not [name for name, identity in ours.items() if identity.is_alive()]
