@@ -7,6 +7,7 @@ import re
 import secrets
 from collections.abc import Callable
 from datetime import datetime
+from hashlib import sha256
 from typing import Any, TypeVar
 from urllib.parse import urlencode
 
@@ -63,6 +64,25 @@ def row_id(text: str) -> int:
 def clean(text: str) -> str:
     """Without control characters, which no database column here can hold, and without spaces around."""
     return "".join(letter for letter in text if letter.isprintable()).strip()
+
+
+FORM_KEY = re.compile(r"[0-9a-f]{32}", re.ASCII)
+
+
+def form_key() -> str:
+    """What the hidden field `form_key` of a form that makes something holds: new with each page, kept when the form
+    comes back to be mended."""
+    given = request.form.get("form_key", "")
+    return given if FORM_KEY.fullmatch(given) else secrets.token_hex(16)
+
+
+def sent_key() -> str | None:
+    """Names what was sent: 32 letters, the same when one page sends the same words twice (a double click, a reload, a
+    slow network), else another. None for a form without a key of its own."""
+    if not FORM_KEY.fullmatch(request.form.get("form_key", "")):
+        return None
+    words = sorted((name, value) for name, value in request.form.items(multi=True) if name != "csrf_token")
+    return sha256(json.dumps([current_user.office_id, words]).encode()).hexdigest()[:32]
 
 
 def access(*roles: Role) -> Callable[[View], View]:
@@ -278,6 +298,7 @@ def init_app(app: Flask) -> None:
     app.jinja_env.globals.update(
         ui=Components(app),
         may=may,
+        form_key=form_key,
         Role=Role,
         theme=theme,
         density=density,

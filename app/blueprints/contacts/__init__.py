@@ -15,7 +15,7 @@ from app.domain.contacts.book import AddressTaken, ChangedMeanwhile, Faulty
 from app.domain.contacts.queries import SORTS, Filters
 from app.domain.searches.desk.words import schedule_words, state_of
 from app.extensions import db
-from app.web import EDITORS, EVERYONE, access, clean, go, page, row_id, wants_fragment, with_args
+from app.web import EDITORS, EVERYONE, access, clean, go, page, row_id, sent_key, wants_fragment, with_args
 
 bp = Blueprint("contacts", __name__, url_prefix="/contacts")
 bp.add_app_template_filter(look_of, "moment_look")
@@ -111,7 +111,7 @@ def new() -> Response:
 def create() -> Response:
     form = ContactForm.blank(queries.members(current_user.office_id), current_user.member_id)
     try:
-        contact = book.create(current_user.office_id, form.values())
+        contact = book.create(current_user.office_id, form.values(), key=sent_key())
     except (Faulty, AddressTaken) as refusal:
         return _form(form.refused(refusal), status=422, taken=refusal)
     db.session.commit()

@@ -20,7 +20,7 @@ from app.domain.models import AreaKind, Listing
 from app.domain.models.lookups import Origin, PropertySubType, PropertyType, StandardStatus
 from app.domain.searches.wanted import queries as wanted
 from app.extensions import db
-from app.web import EDITORS, EVERYONE, access, go, may, page, wants_fragment
+from app.web import EDITORS, EVERYONE, access, go, may, page, sent_key, wants_fragment
 
 WISHES = 25
 """Searches shown of those that a home fits."""

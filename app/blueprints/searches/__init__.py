@@ -19,7 +19,7 @@ from app.domain.searches.desk import queries
 from app.domain.searches.desk.queries import SORTS, Filters
 from app.domain.searches.desk.words import OFF_REASONS, Change, changes_between, schedule_words, state_of
 from app.extensions import db
-from app.web import EDITORS, EVERYONE, access, clean, fragment, go, page, row_id, wants_fragment, with_args
+from app.web import EDITORS, EVERYONE, access, clean, fragment, go, page, row_id, sent_key, wants_fragment, with_args
 
 bp = Blueprint("searches", __name__, url_prefix="/searches")
 bp.add_app_template_filter(words.day_rows, "day_rows")
@@ -124,6 +124,7 @@ def create() -> Response:
             kinds=form.bits,
             member_id=desk.contact.owner_member_id or current_user.member_id,
             user_id=current_user.id,
+            key=sent_key(),
             **form.schedule(),
         )
     except Invalid as refusal:

@@ -64,9 +64,7 @@ class ChangedMeanwhile(Conflict):
         self.theirs = theirs
 
 
-def create(
-    office_id: int, values: dict[str, Any], *, key: str | None = None, now: datetime | None = None
-) -> Contact:
+def create(office_id: int, values: dict[str, Any], *, key: str | None = None, now: datetime | None = None) -> Contact:
     """Write a new person down. Asked again with the same `key`, it answers with the person it wrote then.
 
     Raises Faulty with the fields to mend, AddressTaken with who has the address.

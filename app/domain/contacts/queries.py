@@ -216,6 +216,10 @@ def contact(office_id: int, contact_id: int) -> Contact:
     return found
 
 
+def contact_by_key(office_id: int, contact_key: str) -> Contact | None:
+    return db.session.scalar(select(Contact).where(Contact.contact_key == contact_key, Contact.office_id == office_id))
+
+
 def holder_of(office_id: int, email: str) -> Contact | None:
     """Who in the office has this (normalised) address."""
     return db.session.execute(

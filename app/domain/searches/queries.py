@@ -347,6 +347,12 @@ def contact_of(office_id: int, contact_id: int) -> Contact:
     return found
 
 
+def search_by_key(office_id: int, key: str) -> SavedSearch | None:
+    return db.session.scalar(
+        select(SavedSearch).where(SavedSearch.saved_search_key == key, SavedSearch.office_id == office_id)
+    )
+
+
 def has_member(office_id: int, member_id: int) -> bool:
     return db.session.scalar(select(Member.id).where(Member.id == member_id, Member.office_id == office_id)) is not None
 

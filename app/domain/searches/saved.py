@@ -14,6 +14,7 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from sqlalchemy import func
+from sqlalchemy.exc import IntegrityError
 
 from app.domain.errors import Conflict, Invalid
 from app.domain.listings.areas import area_ids
@@ -48,15 +49,19 @@ def create(
     kinds: int = ALL_KINDS,
     member_id: int | None = None,
     user_id: int | None = None,
+    key: str | None = None,
     now: datetime | None = None,
     judge: bool = True,
 ) -> SavedSearch:
     """A search with its first version, switched on for its contact: from now on, nothing that is already there (PA-13).
+    Asked again with the same `key`, it answers with the search it made then.
 
     Raises Invalid (also when it is too broad, PA-14) and NotFound for a contact of another office. `judge=False` leaves
     out the counts of PA-14, for a bulk load that knows its searches are narrow; a place is asked for all the same.
     """
     now = now or datetime.now(UTC)
+    if key and (made := queries.search_by_key(office_id, key)):
+        return made
     wanted = criteria if isinstance(criteria, Criteria) else Criteria.parse(criteria)
     schedule = Schedule.parse(schedule_type, send_time, daily_schedule)
     _check_kinds(kinds)
@@ -73,15 +78,20 @@ def create(
         office_id=office_id,
         contact_id=contact.id,
         member_id=member_id,
-        saved_search_key=str(uuid.uuid4()),
+        saved_search_key=key or str(uuid.uuid4()),
         saved_search_name=name,
         version=1,
         original_entry_timestamp=now,
         modification_timestamp=now,
         **_columns(wanted),
     )
-    db.session.add(search)
-    db.session.flush()
+    try:
+        with db.session.begin_nested():
+            db.session.add(search)
+    except IntegrityError:
+        if key and (made := queries.search_by_key(office_id, key)):  # the same form, sent twice at once
+            return made
+        raise
     db.session.add(_version(search, user_id, now))
     subscription = AlertSubscription(
         office_id=office_id,

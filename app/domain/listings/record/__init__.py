@@ -90,21 +90,25 @@ def create(
     office_id: int,
     values: Values,
     *,
+    key: str | None = None,
     user_id: int | None = None,
     origin: Origin | str = Origin.MANUAL,
     now: datetime | None = None,
 ) -> Listing:
-    """Add one listing by hand. `values` may name its source and key (originating_system_name, _key).
+    """Add one listing by hand. `values` may name its source and key (originating_system_name, _key). Asked again with
+    the same `key` instead, it answers with the listing it added then.
 
     Raises Invalid with the field to mend, Conflict when the source already has a listing with this key.
     """
     values = dict(values)
     source = str(values.pop("originating_system_name", "") or OWN_SOURCE)
-    key = str(values.setdefault("originating_system_key", uuid4().hex))
+    source_key = str(values.setdefault("originating_system_key", key or uuid4().hex))
     _check_agent(office_id, values)
     queries.lock_source(office_id, source)
-    if queries.known_rows(office_id, source, [key]):
-        raise Conflict(f"{source} already has a listing with the key {key}.", field="originating_system_key")
+    if known := queries.known_rows(office_id, source, [source_key]):
+        if source_key == key:
+            return db.session.get_one(Listing, known[key].id)
+        raise Conflict(f"{source} already has a listing with the key {source_key}.", field="originating_system_key")
     written = record(office_id, source, [values], origin=origin, user_id=user_id, now=now)
     listing = db.session.get(Listing, written.rows[0].listing_id, populate_existing=True)
     assert listing is not None
