@@ -9,6 +9,8 @@ from typing import Any
 
 Number = float | int
 WIDTH, HEIGHT, LEFT, TOP, BOTTOM = 640, 176, 44, 12, 20
+LETTER = 7
+"""The width of a letter of a label, rather too much than too little."""
 LABELS = 7
 """At most so many labels below a chart, the newest always among them."""
 
@@ -70,17 +72,24 @@ def draw_bars(rows: Sequence[tuple[str, Number]], *, narrow: bool = False) -> di
     step = (frame.width - frame.left) / max(len(rows), 1)
     width = round(min(step * 0.68, 40), 1)
     floor = frame.y(0)
+
+    def place(label: str, middle: float) -> dict[str, Any]:
+        """Under its bar; where it would stick out at the right, it ends at the edge."""
+        if middle + len(label) * LETTER / 2 > frame.width:
+            return {"label_x": frame.width, "anchor": "end"}
+        return {"label_x": middle, "anchor": "middle"}
+
     bars = [
         {
             "label": label,
             "value": value,
             "x": round(frame.left + step * index + (step - width) / 2, 1),
-            "middle": round(frame.left + step * (index + 0.5), 1),
             "width": width,
             "y": frame.y(value or 0),
             "height": round(floor - frame.y(value or 0), 1),
             "shows_label": _shows_label(index, len(rows), 4 if narrow else LABELS),
         }
+        | place(label, round(frame.left + step * (index + 0.5), 1))
         for index, (label, value) in enumerate(rows)
     ]
     return {"top": frame.top, "width": frame.width, "height": frame.height, "left": frame.left, "grid": frame.grid} | {

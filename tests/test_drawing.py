@@ -30,6 +30,14 @@ def test_a_chart_ends_at_a_round_number(value, top):
     assert ceiling(value) == top
 
 
+def test_the_last_label_of_narrow_bars_ends_at_the_edge():
+    bars = draw_bars([(f"Nov {day}", day) for day in range(1, 31)], narrow=True)["bars"]
+    assert (bars[-1]["label_x"], bars[-1]["anchor"]) == (336, "end")
+    assert {bar["anchor"] for bar in bars[:-3]} == {"middle"}
+    few = draw_bars([("Mon", 1), ("Tue", 2)])["bars"]
+    assert [bar["anchor"] for bar in few] == ["middle", "middle"]
+
+
 def test_bars_start_at_zero_and_their_heights_keep_the_proportions():
     drawn = draw_bars([("Mon", 0), ("Tue", 2), ("Wed", 4)])
     heights = [bar["height"] for bar in drawn["bars"]]

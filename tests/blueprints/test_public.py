@@ -10,7 +10,15 @@ from sqlalchemy import select
 from app.domain.digests.letters import COMPOSERS
 from app.domain.messages.keys import Purpose, sign
 from app.domain.messages.send import send_due
-from app.domain.models import AlertSubscription, Listing, Member, MessageEvent, OutboundMessage, Suppression
+from app.domain.models import (
+    AlertSubscription,
+    Listing,
+    Member,
+    MessageEvent,
+    OutboundMessage,
+    SavedSearch,
+    Suppression,
+)
 from app.domain.searches import saved
 from app.extensions import db as database
 from app.gateways.mail import Relay
@@ -110,6 +118,34 @@ def test_one_click_again_and_again_is_the_same(client, mail):
     assert len(events) == 1
     assert events[0].outbound_message_id == messages()[0].id
     assert events[0].reply == "one-click"
+
+
+def test_stopping_and_undoing_adds_no_events(client, mail):
+    for _ in range(3):
+        client.post(path_of(mail), data=ONE_CLICK)
+        client.post(path_of(mail), data={"again": "searches"})
+    client.post(path_of(mail), data={"reach": "alerts"})
+    happened = database.session.scalars(select(MessageEvent.event_id).where(MessageEvent.event_type == "unsubscribed"))
+    assert [one.partition("/")[2] for one in happened] == ["searches", "alerts"]
+
+
+def test_staff_read_what_was_stopped_and_how(client, mail, buyer, as_staff):
+    client.post(path_of(mail), data=ONE_CLICK)
+    searches = database.session.scalars(select(SavedSearch)).all()
+    names = [one.called for one in searches]
+    shown = as_staff.get(f"/contacts/{buyer.id}").text
+    assert "searches: one-click" not in shown
+    assert "One click in their mail program" in shown
+    assert "Unsubscribed: this one search" in shown
+    assert any(f"Unsubscribed: the search “{name}”" in shown for name in names)
+
+
+def test_a_wide_stop_is_one_line_of_the_timeline(client, mail, buyer, as_staff):
+    client.post(path_of(mail), data={"reach": "alerts"})
+    timeline = as_staff.get(f"/contacts/{buyer.id}").text.partition('<ol class="timeline">')[2].partition("</ol>")[0]
+    assert timeline.count("Unsubscribed: ") == 1
+    assert "Unsubscribed: no alerts to this address" in timeline
+    assert "The button on the unsubscribe page" in timeline
 
 
 def test_the_evidence_names_the_message_and_the_time(client, mail, buyer):

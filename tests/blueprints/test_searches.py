@@ -70,6 +70,11 @@ def area_of(office, name):
     return area_ids(office.id, {(AreaKind.CITY, name)})[AreaKind.CITY, name]
 
 
+def subscription_version(search):
+    database.session.expire_all()
+    return database.session.get(SavedSearch, search.id).version
+
+
 def subscription_of(search_id):
     return database.session.scalars(
         select(AlertSubscription)
@@ -254,6 +259,35 @@ def test_an_unknown_place_may_be_meant_but_is_said(as_staff, buyer):
     assert "Nothing here has been in a place called “Atlantis”" in shown
     assert 'value="county_or_parish:Atlantis"' in shown
 
+    box = shown.partition("Mend this first")[2].partition("</ul>")[0]
+    assert "say what it is" not in box
+    assert "say what it is:" in shown
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"price_low": "-5"}, "“-5” is below zero."),
+        ({"price_low": "−$450k"}, "“−$450k” is below zero."),
+        ({"price_low": "- five"}, "“- five” is not a number."),
+        ({"year_low": "1500"}, "The year built must be between 1600 and 2200."),
+    ],
+)
+def test_a_number_that_cannot_be_asked_for_is_refused_in_plain_words(as_staff, buyer, changes, said):
+    assert said in post(as_staff, "/searches/preview", 200, typed(contact=buyer.id, **changes), headers=HTMX)
+
+
+def test_a_changed_schedule_is_named_when_it_is_saved(as_staff, search):
+    asked = typed(version=search.version, schedule="asap")
+    post(as_staff, f"/searches/{search.id}", 303, asked)
+    page(as_staff, f"/searches/{search.id}")
+    post(
+        as_staff, f"/searches/{search.id}", 303, asked | {"schedule": "daily", "version": subscription_version(search)}
+    )
+    shown = page(as_staff, f"/searches/{search.id}")
+    assert "Every day at 7:00 instead of as it happens." in shown
+    assert "Name, schedule or state last changed" in shown
+
 
 def test_the_preview_answers_with_the_column_and_every_part_that_follows(as_staff, office, make, search):
     make.listing(office, city_area_id=area_of(office, "Port Ellery"), list_price=600000)
@@ -322,8 +356,8 @@ def test_pa_14_too_many_matches_are_refused_naming_what_to_narrow(as_staff, offi
     [
         ({"price_high": "abc"}, "list_price", "is not a number"),
         ({"price_low": "600000"}, "list_price", "The lowest price is above the highest."),
-        ({"beds": "-3"}, "rooms", "is not a number"),
-        ({"year_low": "12"}, "year_built", "between 1,600 and 2,200"),
+        ({"beds": "-3"}, "rooms", "is below zero"),
+        ({"year_low": "12"}, "year_built", "between 1600 and 2200"),
         ({"living_low": "9" * 30}, "living_area", "must be between"),
         ({"radius_latitude": "43"}, "where", "also needs its longitude, miles"),
         ({"schedule": "daily", "send_time": "noon"}, "schedule", "Write the time of day like 07:00."),

@@ -13,12 +13,14 @@ from app.blueprints.contacts.words import look_of, suppression_words
 from app.domain.contacts import book, queries
 from app.domain.contacts.book import AddressTaken, ChangedMeanwhile, Faulty
 from app.domain.contacts.queries import SORTS, Filters
+from app.domain.digests.optout import how_asked
 from app.domain.searches.desk.words import schedule_words, state_of
 from app.extensions import db
 from app.web import EDITORS, EVERYONE, access, clean, go, page, row_id, sent_key, wants_fragment, with_args
 
 bp = Blueprint("contacts", __name__, url_prefix="/contacts")
 bp.add_app_template_filter(look_of, "moment_look")
+bp.add_app_template_filter(how_asked, "how_asked")
 bp.add_app_template_filter(suppression_words, "suppression_words")
 
 PAGE = 50

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from flask import url_for
 
 from app.domain.contacts.queries import Moment, SuppressionRow
+from app.domain.digests.optout import how_asked
 from app.domain.models import MessageState, SuppressionReason, SuppressionScope
 
 
@@ -67,7 +68,10 @@ def look_of(moment: Moment) -> Look:
         return Look(icon, tone, title, why, url, moment.what or "not written yet")
     if moment.kind == "suppressed":
         words = REASONS[SuppressionReason(moment.what or "")]
-        return Look("bell-slash", "wait", f"{words}: mail stopped", moment.detail or "")
+        scope, _, evidence = (moment.detail or "").partition(": ")
+        url = url_for("searches.show", search_id=moment.link) if moment.link else ""
+        title = f"{words}: {SCOPES[SuppressionScope(scope)]}"
+        return Look("bell-slash", "wait", title, how_asked(evidence), url, moment.who or "")
     if moment.kind == "lifted":
         return Look("bell", "", "Mail allowed again", f"by {moment.who}" if moment.who else "")
     icon, tone, title = ANSWERS.get(moment.kind, ("envelope", "", moment.kind.capitalize()))

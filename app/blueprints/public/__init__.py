@@ -32,13 +32,13 @@ def stop_or_resume(token: str) -> Response:
     buttons name a reach, or ask for it again."""
     reach, again = request.form.get("reach", ""), request.form.get("again", "")
     if reach not in set(Reach) and again not in set(Reach):
-        optout.stop_mail(token, Reach.SEARCHES, evidence="one-click")
+        optout.stop_mail(token, Reach.SEARCHES, evidence=optout.ONE_CLICK)
         db.session.commit()
         return _plain("You will get no more mail for this search.")
     if again in set(Reach):
         standing, said = optout.let_mail_come(token, Reach(again)), f"again-{again}"
     else:
-        standing, said = optout.stop_mail(token, Reach(reach), evidence="button on the page"), reach
+        standing, said = optout.stop_mail(token, Reach(reach), evidence=optout.BUTTON), reach
     db.session.commit()
     return _page("public/unsubscribe.html", token=token, standing=standing, said=said)
 

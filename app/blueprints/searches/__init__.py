@@ -17,7 +17,14 @@ from app.domain.searches import saved
 from app.domain.searches.criteria import Criteria
 from app.domain.searches.desk import queries
 from app.domain.searches.desk.queries import SORTS, Filters
-from app.domain.searches.desk.words import OFF_REASONS, Change, changes_between, schedule_words, state_of
+from app.domain.searches.desk.words import (
+    OFF_REASONS,
+    Change,
+    changes_between,
+    reschedule_words,
+    schedule_words,
+    state_of,
+)
 from app.extensions import db
 from app.web import EDITORS, EVERYONE, access, clean, fragment, go, page, row_id, sent_key, wants_fragment, with_args
 
@@ -143,6 +150,7 @@ def save(search_id: int) -> Response:
     if request.form.get("do") != "save" or form.faults:
         return _builder(desk, form, status=422 if form.faults else 200)
     before = desk.found.search.version if desk.found else 0
+    timed = _schedule_of(desk)
     try:
         search = saved.edit(
             search_id,
@@ -160,7 +168,8 @@ def save(search_id: int) -> Response:
         db.session.rollback()
         return _overtaken(search_id, form)
     db.session.commit()
-    flash("Saved." if search.version == before else f"Saved as version {search.version}, in force from now on.", "good")
+    said = "Saved." if search.version == before else f"Saved as version {search.version}, in force from now on."
+    flash(f"{said} {reschedule_words(timed, _schedule_of(Desk.of(search_id)))}".rstrip(), "good")
     return go("searches.show", search_id=search_id)
 
 
@@ -221,6 +230,13 @@ def _criteria_and_schedule(form: SearchForm) -> Criteria:
     criteria = form.criteria()
     form.schedule()
     return criteria
+
+
+def _schedule_of(desk: Desk) -> str:
+    if desk.found is None:
+        return ""
+    one = desk.found.subscription
+    return schedule_words(one.schedule_type, one.daily_schedule, one.send_time)
 
 
 def _refused(desk: Desk, form: SearchForm, refusal: Invalid) -> Response:

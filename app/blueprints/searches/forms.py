@@ -66,6 +66,13 @@ def read_amount(typed: str) -> Decimal | None:
     return number * _FACTORS.get((found[2] or "").lower(), 1)
 
 
+def _is_below_zero(typed: str) -> bool:
+    """-5, − $450k, $-450,000: a number but for its minus."""
+    trimmed = typed.strip()
+    without = re.sub(r"^(\$?\s*)[-−–]\s*", r"\1", trimmed)
+    return without != trimmed and read_amount(without) is not None
+
+
 def read_degrees(typed: str) -> Decimal | None:
     """A number with a sign and a point; also with a typographic minus."""
     trimmed = typed.strip().replace("−", "-")
@@ -84,6 +91,8 @@ class SearchForm:
     faults: dict[str, str] = field(default_factory=dict)
     offers: list[tuple[str, str, str]] = field(default_factory=list)
     """(kind, name, words): places that the typed word may mean, when it is not plain which."""
+    offers_unknown: bool = False
+    """The places offered are kinds of place that the office has never had under this name."""
     focus: str = ""
     """The field that goes on after a value was added or dropped."""
 
@@ -159,10 +168,11 @@ class SearchForm:
             return
         offered = known or [(kind, words) for kind in _kinds_like(words)]
         self.offers = [(kind, name, f"{name}, {PLACE_WORDS[kind]}") for kind, name in offered]
+        self.offers_unknown = not known
         self.faults["where"] = (
             f"“{words}” is the name of more than one place. Which is meant?"
             if known
-            else f"Nothing here has been in a place called “{words}”. Check the spelling, or say what it is:"
+            else f"Nothing here has been in a place called “{words}”. Check the spelling."
         )
         self.focus = "place"
 
@@ -175,7 +185,8 @@ class SearchForm:
                 continue
             number = read_amount(self.typed[name])
             if number is None:
-                sentence = f"“{self.typed[name]}” is not a number. Write it like {_EXAMPLES[wanted]}."
+                wrong_how = "below zero" if _is_below_zero(self.typed[name]) else "not a number"
+                sentence = f"“{self.typed[name]}” is {wrong_how}. Write it like {_EXAMPLES[wanted]}."
                 wrong.setdefault(_row(wanted), sentence)
             else:
                 asked.setdefault(wanted, {})[side] = number

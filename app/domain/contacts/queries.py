@@ -367,14 +367,16 @@ class Moment:
 
 
 # added: the row itself; versions: each criteria each search had; mails: the newest 60 promised;
-# reactions: what came back on those mails; blocks: suppressions made and lifted.
+# reactions: what came back on those mails; blocks: suppressions made and lifted, a wide stop once and not for each
+# search it ended too.
 _TIMELINE = """
 WITH mails AS (
   SELECT id, subject, state, state_reason, coalesce(sent_at, created_at) AS at
     FROM outbound_message WHERE contact_id = :contact ORDER BY id DESC LIMIT 60
 ), blocks AS (
-  SELECT scope, reason, evidence, created_at, lifted_at, lifted_by
+  SELECT scope, reason, evidence, alert_subscription_id, created_at, lifted_at, lifted_by
     FROM suppression WHERE office_id = :office AND recipient = :email AND :email <> ''
+      AND NOT (scope = 'subscription' AND evidence ~ '^(alerts|everything)(: |$)')
     ORDER BY id DESC LIMIT 60
 )
 SELECT 'added' AS kind, original_entry_timestamp AS at, lead_source AS what, NULL AS detail, NULL AS who,
@@ -394,7 +396,10 @@ UNION ALL
   WHERE e.event_type IN ('bounced', 'complained', 'clicked', 'rejected', 'deferred', 'autoresponded')
   ORDER BY e.occurred_at DESC LIMIT 60)
 UNION ALL
-SELECT 'suppressed', created_at, reason, evidence, NULL, NULL FROM blocks
+SELECT 'suppressed', b.created_at, b.reason, concat_ws(': ', b.scope, b.evidence),
+       coalesce(nullif(s.saved_search_name, ''), rtrim(s.search_query_human_readable, '.')), s.id
+  FROM blocks b LEFT JOIN alert_subscription a ON a.id = b.alert_subscription_id
+  LEFT JOIN saved_search s ON s.id = a.saved_search_id
 UNION ALL
 SELECT 'lifted', lifted_at, reason, NULL, lifted_by, NULL FROM blocks WHERE lifted_at IS NOT NULL
 ORDER BY at DESC LIMIT :most

@@ -148,6 +148,7 @@ def _write(message: Queued, head: SimpleNamespace, items: Sequence[Decision], ho
             office_address=words.address_of(head),
             agent_name=one_line(head.member_full_name or ""),
             agent_phone=one_line(head.member_mobile_phone or "") or head.office_phone,
+            ask_words=words.ask_words(len(shown)),
             because=words.because_of(names),
             stop_words="Stop this search" if len(names) == 1 else f"Stop these {len(names)} searches",
             stop_url=stop_url,
@@ -218,7 +219,9 @@ def _mailbox(mail_from: str) -> Mailbox:
 
 def _render(name: str, alert: Alert) -> str:
     template = current_app.jinja_env.get_template(f"email/alert/{name}")
-    return template.render(alert=alert, wrap=words.wrap).strip() + ("" if name == "subject.txt" else "\n")
+    return template.render(alert=alert, wrap=words.wrap, hold_phones=words.hold_phones).strip() + (
+        "" if name == "subject.txt" else "\n"
+    )
 
 
 @lru_cache(maxsize=1)

@@ -43,6 +43,10 @@ class Reach(StrEnum):
 SCOPES = {Reach.ALERTS: SuppressionScope.STREAM, Reach.EVERYTHING: SuppressionScope.ADDRESS}
 
 
+ONE_CLICK, BUTTON = "one-click", "button on the page"
+_DOORS = {ONE_CLICK: "One click in their mail program", BUTTON: "The button on the unsubscribe page"}
+
+
 @dataclass(frozen=True, slots=True)
 class Watch:
     """A subscription of the person, as the page shows it."""
@@ -78,6 +82,12 @@ class Standing:
         """a•••@example.com: a forwarded mail does not give the address away."""
         local, _, domain = self.recipient.partition("@")
         return f"{local[:1]}•••@{domain}" if domain else "this address"
+
+
+def how_asked(evidence: str) -> str:
+    """The evidence of a stop in words: how it was asked. What a mail server or a person wrote stays as it is."""
+    reach, _, how = evidence.partition(": ")
+    return _DOORS.get(how, how) if reach in set(Reach) else evidence
 
 
 def standing(token: str, now: datetime | None = None) -> Standing:
@@ -158,10 +168,11 @@ def stop_mail(
         for address in found.addresses
     ]
     if any(new) and found.outbound_message_id is not None:
+        # Once for each message and reach, however often the door is used: each stop is a suppression with its time.
         record_event(
             found.outbound_message_id,
             "unsubscribe",
-            f"{found.outbound_message_id}/{reach}/{now.isoformat()}",
+            f"{found.outbound_message_id}/{reach}",
             EventType.UNSUBSCRIBED,
             reply=evidence,
             fields={"reach": reach.value},

@@ -38,6 +38,7 @@ class Page:
     token: str
     office_name: str
     title: str
+    ask_words: str
     day: str
     as_of: str
     agent_name: str
@@ -101,6 +102,7 @@ def _page(token: str, listing_id: int | None, now: datetime) -> tuple[Page, Sequ
     page = Page(
         token=token,
         office_name=head.office_name,
+        ask_words=words.ask_words(count),
         title=f"{words.count_words(count)} {'home' if count == 1 else 'homes'}",
         day=words.day_of(head.sent_at or head.created_at, zone),
         as_of=words.as_of(now, zone),

@@ -12,6 +12,8 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from markupsafe import Markup, escape
+
 from app.display import money, number
 from app.domain.digests.decide import Decision
 from app.domain.messages.mime import one_line
@@ -27,6 +29,11 @@ MOST_SEARCHES_NAMED = 3
 
 NUMBERS = ("No", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine", "Ten")
 TONES = {AlertKind.NEW: "new", AlertKind.PRICE_DROP: "drop", AlertKind.BACK_ON_MARKET: "back"}
+
+
+_PHONE = re.compile(r"\+?[(]?\d[\d ().\u2010-\u2013/-]{5,30}\d")
+_HELD = "\ue000"
+"""Stands for a space that must not become the end of a line."""
 
 
 class Search(NamedTuple):
@@ -100,6 +107,7 @@ class Alert:
     office_address: str
     agent_name: str
     agent_phone: str
+    ask_words: str
     because: str
     stop_words: str
     stop_url: str
@@ -265,6 +273,10 @@ def preview_of(lines: Sequence[Line]) -> str:
     return ". ".join(f"{line.headline}, {line.price}" for line in rest) + "."
 
 
+def ask_words(count: int) -> str:
+    return "Want to see it?" if count == 1 else "Want to see one?"
+
+
 def because_of(searches: Sequence[Search]) -> str:
     """Why this mail came: which searches, and when they write."""
     names = _named([search.name for search in searches])
@@ -325,9 +337,20 @@ def wrap(words: str, width: int, indent: int = 0) -> str:
     """Lines of at most `width` characters where there are spaces to break at, all but the first indented."""
     if len(words) <= width:
         return words
-    return textwrap.fill(
-        words, width + indent, subsequent_indent=" " * indent, break_long_words=False, break_on_hyphens=False
+    held = _PHONE.sub(lambda found: found[0].replace(" ", _HELD), words)
+    filled = textwrap.fill(
+        held, width + indent, subsequent_indent=" " * indent, break_long_words=False, break_on_hyphens=False
     )
+    return filled.replace(_HELD, " ")
+
+
+def hold_phones(words: str) -> Markup:
+    """For HTML: each telephone number stays on one line."""
+    pieces, last = [], 0
+    for found in _PHONE.finditer(words):
+        pieces += [escape(words[last : found.start()]), Markup('<span class="tel">{}</span>').format(found[0])]
+        last = found.end()
+    return Markup("").join([*pieces, escape(words[last:])])
 
 
 def count_words(count: int) -> str:

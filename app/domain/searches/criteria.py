@@ -263,7 +263,8 @@ def _read_bound(field: str, asked: Range, value: Any) -> Decimal | int | None:
     if number is None:
         _refuse(field, f"The {asked.called} must be a {units} number.")
     if not asked.least <= number <= asked.most:
-        _refuse(field, f"The {asked.called} must be between {asked.least:,} and {asked.most:,}.")
+        least, most = (f"{one}" if field == "year_built" else f"{one:,}" for one in (asked.least, asked.most))
+        _refuse(field, f"The {asked.called} must be between {least} and {most}.")
     if number % (Decimal("0.25") if asked.quarters else 1):
         _refuse(field, f"The {asked.called} must be a {units} number.")
     return int(number) if number == number.to_integral_value() else number.normalize()

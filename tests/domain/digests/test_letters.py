@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
 
@@ -206,7 +207,9 @@ class TestTheMail:
             assert "was $509,000" in body
             assert "4 beds · 2.5 baths · 2,140 sq ft · built 1998" in body
             assert "“Family home, Alder Glen”" in body
-            assert "Listed by Millrace Homes, (555) 555-0162" in body
+            assert "Listed by Millrace Homes, " in body
+            assert "(555) 555-0162" in body
+            assert "Want to see it?" in body
             assert "Dana Whitlock" in body
             assert "14 Customs House Lane, Port Ellery, ME 04100" in body
             assert f"http://porchlight.test/d/{token}/{home.id}" in body
@@ -286,6 +289,15 @@ class TestTheMail:
         [letter] = send()
         assert b"Alder Court" not in letter.raw
         assert "4-bed single family home" in letter.text
+
+    def test_a_telephone_number_stays_on_one_line(self, make, office, buyer, send):
+        firm = "The Very Long Established House of Millrace Homes and"
+        event = news(office, list_office_name=firm)[1]
+        queue_one(make, buyer, event)
+        [letter] = send()
+        assert f"{firm},\n   (555) 555-0162" in letter.text.replace("\r", "")
+        held = re.search(r"<span[^>]*nowrap[^>]*>\(555\) 555-0162</span>", letter.html)
+        assert held
 
     def test_without_an_agent_the_office_is_called(self, make, office, send):
         queue_one(make, make.contact(office), news(office)[1])

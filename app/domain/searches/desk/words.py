@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import time
 from typing import Any, NamedTuple
@@ -28,6 +29,16 @@ def schedule_words(schedule_type: str, daily_schedule: Sequence[str], send_time:
     if not days or len(days) == len(WEEKDAYS):
         return f"Every day{at}"
     return ", ".join(day[:3] for day in days) + at
+
+
+def reschedule_words(before: str, after: str) -> str:
+    """Every day at 7:00 instead of as it happens. Takes schedule_words; "" when they are the same."""
+    if before == after:
+        return ""
+    before, after = (re.sub(r", (\d+:\d\d)$", r" at \1", words) for words in (before, after))
+    if before.startswith(("As ", "Every ", "The ")):
+        before = before[0].lower() + before[1:]
+    return f"{after} instead of {before}."
 
 
 class State(NamedTuple):
