@@ -8,6 +8,7 @@
   const onHtmx = (two, four, then) => [`htmx:${two}`, `htmx:${four}`].forEach((name) => document.addEventListener(name, then));
   const sourceOf = (event) => event.detail?.elt ?? event.detail?.ctx?.sourceElement ?? event.target;
   const answerOf = (event) => event.detail?.xhr ?? event.detail?.ctx?.response?.raw ?? null;
+  const headerOf = (answer, name) => (answer?.getResponseHeader ? answer.getResponseHeader(name) : answer?.headers?.get(name)) ?? "";
 
   // --- Messages ---------------------------------------------------------------------------------------------------
   const region = one("#toasts");
@@ -43,9 +44,7 @@
     say({ tone: "bad", ...message });
   }
   onHtmx("responseError", "response:error", (event) => {
-    const answer = answerOf(event);
-    const header = answer?.getResponseHeader ? answer.getResponseHeader("HX-Trigger") : answer?.headers?.get("HX-Trigger");
-    if (header?.includes('"toast"')) return;
+    if (headerOf(answerOf(event), "HX-Trigger").includes('"toast"')) return;
     complain(event, { text: "That did not work.", detail: "Nothing was changed. Try again, or reload the page." });
   });
   onHtmx("sendError", "error", (event) => {
@@ -163,6 +162,8 @@
     if (event.defaultPrevented || form.method !== "post") return;
     if (form.dataset.sent) event.preventDefault();
     form.dataset.sent = "1";
+    if (form.matches("[data-warn]")) keep([form], true);
+    if (new URL(form.action).pathname === SIGN_OUT) drafts().forEach((name) => sessionStorage.removeItem(name));
   });
   addEventListener("pageshow", () => all("form[data-sent]").forEach((form) => delete form.dataset.sent));
   onHtmx("afterRequest", "after:request", (event) => { const form = sourceOf(event)?.closest?.("form"); if (form) delete form.dataset.sent; });
@@ -184,6 +185,99 @@
     input.after(line);
   });
 
+  // --- A session that ended: what was typed waits in this tab, for the same person, and is put back ------------------
+  const [SIGN_IN, SIGN_OUT, DRAFT, DRAFT_AGE] = ["/sign-in", "/sign-out", "porchlight-draft:", 2 * 3600 * 1000];
+  const find = () => one("[data-find] input");
+  const reader = document.body.dataset.reader;
+  const drafts = () => Object.keys(sessionStorage).filter((name) => name.startsWith(DRAFT));
+  const KEPT = 'input:not([type="password"], [type="file"], [type="submit"], [type="button"], [type="image"], [name="csrf_token"]), select, textarea';
+  const fieldsOf = (form) => [...form.elements].filter((field) => field.name && field.matches(KEPT) && !field.matches(":disabled"));
+  const isHidden = (field) => field.type === "hidden";
+  // A list of choices sits in an element of its own, which a later answer may draw anew: put back in there, it is not doubled.
+  const homeOf = (field, form) => { const home = field.closest("[id]"); return home && home !== form && form.contains(home) ? home.id : ""; };
+  const isTick = (field) => field.matches('[type="checkbox"], [type="radio"]');
+  const read = (field) => isTick(field) ? field.checked : field.multiple && field.options ? [...field.selectedOptions].map((option) => option.value) : field.value;
+  const nameOf = (field) => isTick(field) ? `${field.name}=${field.value}` : field.name;
+
+  function keep(forms, sent = false) {
+    const draft = {
+      reader, sent, at: Date.now(), search: location.search, find: find()?.value ?? "",
+      forms: forms.map((form) => ({
+        action: form.getAttribute("action"),
+        hidden: fieldsOf(form).filter(isHidden).map((field) => [field.name, field.value, homeOf(field, form)]),
+        fields: fieldsOf(form).filter((field) => !isHidden(field)).map((field) => [nameOf(field), read(field)]),
+      })),
+    };
+    if (!draft.forms.length && !draft.find) return;
+    try { sessionStorage.setItem(DRAFT + location.pathname, JSON.stringify(draft)); } catch { /* full or forbidden: nothing to keep it in */ }
+  }
+
+  onHtmx("beforeOnLoad", "before:response", (event) => {
+    const answer = answerOf(event);
+    if (answer?.status !== 401 || !headerOf(answer, "HX-Redirect")) return;
+    const source = sourceOf(event)?.closest?.("form");
+    const forms = all("form[data-warn]").filter((form) => form === source || dirty.has(form));
+    keep(forms);
+    forms.forEach((form) => dirty.delete(form)); // it is kept: no need to ask before leaving
+  });
+
+  function write(field, value) {
+    if (JSON.stringify(read(field)) === JSON.stringify(value)) return false;
+    if (isTick(field)) field.checked = value;
+    else if (Array.isArray(value)) [...field.options].forEach((option) => { option.selected = value.includes(option.value); });
+    else field.value = value;
+    return true;
+  }
+
+  function fill(form, { fields, hidden }) {
+    const changed = [];
+    const left = new Map();
+    for (const [name, value] of fields) left.set(name, [...(left.get(name) ?? []), value]);
+    for (const field of fieldsOf(form).filter((one) => !isHidden(one))) {
+      const values = left.get(nameOf(field));
+      if (values?.length && write(field, values.shift())) changed.push(field);
+    }
+    const before = fieldsOf(form).filter(isHidden);
+    const same = JSON.stringify(before.map((field) => [field.name, field.value, homeOf(field, form)])) === JSON.stringify(hidden);
+    if (!same) {
+      // The version it was typed upon comes back too, so that whoever saved meanwhile is not overwritten.
+      before.forEach((field) => { changed.push(field.parentElement); field.remove(); });
+      for (const [name, value, home] of hidden) {
+        const place = (home && one(`#${CSS.escape(home)}`, form)) || form;
+        place.append(Object.assign(document.createElement("input"), { type: "hidden", name, value }));
+        changed.push(place);
+      }
+    }
+    return changed;
+  }
+
+  function putBack() {
+    const cameFromSignIn = document.referrer && new URL(document.referrer).pathname === SIGN_IN;
+    for (const name of drafts()) {
+      const draft = JSON.parse(sessionStorage.getItem(name));
+      if (draft.reader !== reader || Date.now() - draft.at > DRAFT_AGE || (draft.sent && !cameFromSignIn)) {
+        sessionStorage.removeItem(name); // another person's, too old, or it arrived
+        continue;
+      }
+      if (draft.sent) sessionStorage.setItem(name, JSON.stringify({ ...draft, sent: false })); // it did not arrive
+      if (name !== DRAFT + location.pathname) continue;
+      if (draft.find && find() && !find().value) find().value = draft.find;
+      const found = draft.search === location.search ? draft.forms.map((kept) => [all("form[data-warn]").find((form) => form.getAttribute("action") === kept.action), kept]) : [];
+      if (draft.forms.length && !found.some(([form]) => form)) continue; // its form is not on this page
+      sessionStorage.removeItem(name);
+      let differs = false;
+      for (const [form, kept] of found.filter(([form]) => form)) {
+        const changed = fill(form, kept);
+        if (!changed.length) continue;
+        differs = true;
+        dirty.add(form);
+        new Set(changed).forEach((field) => field.dispatchEvent(new Event("input", { bubbles: true })));
+      }
+      if (differs) say({ text: "What you had typed is back; it is not saved yet." });
+    }
+  }
+  addEventListener("DOMContentLoaded", () => { if (reader) putBack(); }); // on window: htmx hears it first, on the document
+
   // --- Keys --------------------------------------------------------------------------------------------------------
   const KEYS_OFF = "porchlight-keys-off";
   const keysOff = one("[data-keys-off]");
@@ -192,7 +286,6 @@
     keysOff.addEventListener("change", () => localStorage.setItem(KEYS_OFF, keysOff.checked ? "1" : "0"));
   }
   const isTyping = (element) => element?.matches?.('textarea, select, [contenteditable], input:not([type="checkbox"], [type="radio"], [type="button"], [type="submit"])');
-  const find = () => one("[data-find] input");
   const rowsOfPage = () => all("[data-rows] > tbody > tr, [data-rows] > li").filter((row) => one("a[href]", row));
 
   function walk(step) {

@@ -7,6 +7,8 @@ import re
 
 from playwright.sync_api import Page, Route, expect
 
+from tests.browser.world import PASSWORD
+
 
 def say(page: Page, **message: str) -> None:
     page.evaluate("(detail) => document.body.dispatchEvent(new CustomEvent('toast', {detail, bubbles: true}))", message)
@@ -106,15 +108,78 @@ def test_a_connection_that_is_gone_is_a_message_too(open_as):
     expect(messages(page).get_by_role("alert")).to_have_count(1)
 
 
-def test_a_session_that_ended_leads_to_the_sign_in_page_and_back(open_as):
+def sign_in_again(page: Page, role: str = "staff") -> None:
+    page.wait_for_url(re.compile(r"/sign-in\?next="))
+    page.get_by_label("Email").fill(f"{role}@harborvine.example")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url(lambda url: "/sign-in" not in url)
+
+
+BACK = "What you had typed is back; it is not saved yet."
+
+
+def test_a_session_that_ended_leads_to_the_sign_in_page_and_back_to_the_typed_words(open_as):
     page = open_as("staff", "/contacts")
     page.context.clear_cookies()
     search(page, "wei")
     page.wait_for_url(re.compile(r"/sign-in\?next="))
-    page.get_by_label("Email").fill("staff@harborvine.example")
-    page.get_by_label("Password").fill("the porch light is on")
-    page.get_by_role("button", name="Sign in").click()
-    page.wait_for_url(re.compile("/contacts"))
+    expect(page.get_by_text("Your session ended; sign in and go on.")).to_be_visible()
+    sign_in_again(page)
+    assert "/contacts?q=wei" in page.url
+    expect(page.get_by_role("searchbox", name="Find a buyer")).to_have_value("wei")
+
+
+def test_a_plain_form_sent_after_the_session_ended_is_put_back_unsaved(open_as):
+    page = open_as("staff", "/contacts/new")
+    page.get_by_label("First name").fill("Nora")
+    page.get_by_label("Last name").fill("Quill")
+    page.context.clear_cookies()
+    page.get_by_role("main").locator("form").get_by_role("button").last.click()
+    sign_in_again(page)
+    expect(messages(page)).to_contain_text(BACK)
+    expect(page.get_by_label("First name")).to_have_value("Nora")
+    expect(page.get_by_label("Last name")).to_have_value("Quill")
+
+
+def test_what_was_typed_is_not_shown_to_another_person(open_as):
+    page = open_as("staff", "/contacts/new")
+    page.get_by_label("First name").fill("Nora")
+    page.context.clear_cookies()
+    page.get_by_role("main").locator("form").get_by_role("button").last.click()
+    sign_in_again(page, "admin")
+    expect(page.get_by_label("First name")).to_have_value("")
+    assert page.evaluate("sessionStorage.length") == 0
+
+
+def test_a_form_that_arrived_is_not_put_back(open_as):
+    page = open_as("staff", "/contacts/new")
+    page.get_by_label("First name").fill("Nora")
+    page.get_by_label("Last name").fill("Arrived")
+    page.get_by_role("main").locator("form").get_by_role("button").last.click()
+    page.wait_for_url(re.compile(r"/contacts/\d+"))
+    assert page.evaluate("sessionStorage.length") == 0
+    page.goto("/contacts/new")
+    expect(page.get_by_label("First name")).to_have_value("")
+
+
+def test_what_was_typed_more_than_two_hours_ago_stays_away(open_as):
+    page = open_as("staff", "/contacts/new")
+    page.get_by_label("First name").fill("Nora")
+    page.context.clear_cookies()
+    page.get_by_role("main").locator("form").get_by_role("button").last.click()
+    page.wait_for_url(re.compile(r"/sign-in\?next="))
+    page.evaluate(
+        """() => {
+            for (const [name, draft] of Object.entries(sessionStorage)) {
+                const older = JSON.parse(draft);
+                older.at -= 7_201_000;
+                sessionStorage.setItem(name, JSON.stringify(older));
+            }
+        }"""
+    )
+    sign_in_again(page)
+    expect(page.get_by_label("First name")).to_have_value("")
 
 
 def test_a_live_part_asks_every_15_seconds_while_it_is_seen_and_not_worked_in(open_as):

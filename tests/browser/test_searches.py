@@ -18,6 +18,7 @@ from app.domain.models import Office, SavedSearch
 from app.domain.searches import saved
 from app.extensions import db
 from tests.browser.test_access import breaches
+from tests.browser.test_feedback import BACK, sign_in_again
 
 NUMBERS = itertools.count(1)
 
@@ -277,3 +278,30 @@ def test_typing_narrows_the_buyers_keeps_the_focus_and_writes_the_address(open_a
     assert box.input_value() == "sofia"
     page.reload()
     assert page.get_by_role("searchbox", name="Find a buyer").input_value() == "sofia"
+
+
+def test_a_search_saved_after_the_session_ended_is_put_back_unsaved(open_as, buyer, place):
+    page = open_as("staff", f"/searches/new?contact={buyer}")
+    asked = []
+    page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.accept()))
+    page.get_by_label("Add a place").fill(place)
+    page.get_by_label("Add a place").press("Enter")
+    expect(page.get_by_role("button", name=f"Remove {place}")).to_be_visible()
+    page.get_by_label("Highest price").fill("437500")
+    expect(column(page)).to_contain_text("2 homes")
+    page.context.clear_cookies()
+    page.get_by_role("button", name="Save and start sending").click()
+    page.wait_for_url(re.compile(r"/sign-in\?next="))
+    expect(page.get_by_text("You were signed out before that was saved.")).to_be_visible()
+    assert "csrf" not in page.evaluate("JSON.stringify(sessionStorage)")
+    sign_in_again(page)
+    assert not asked, "leaving was the page's own idea, and nothing is lost"
+    expect(page.get_by_role("region", name="Messages")).to_contain_text(BACK)
+    expect(page.get_by_label("Highest price")).to_have_value("437500")
+    expect(page.get_by_role("button", name=f"Remove {place}")).to_have_count(1)
+    expect(column(page)).to_contain_text("2 homes")
+    assert page.locator(f"input[type=hidden][value='{place}']").count() == 1
+    assert page.evaluate("sessionStorage.length") == 0
+    page.get_by_role("button", name="Save and start sending").click()
+    page.wait_for_url(re.compile(r"/searches/\d+"))
+    assert not asked
