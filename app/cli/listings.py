@@ -44,7 +44,7 @@ def show_mappings() -> None:
 @click.option(
     "--mapping", "mapping_name", default=None, help="A name from `flask listings mappings`; else the best fit."
 )
-@click.option("--office", "office_key", default=None, help="The office's key; may be left out where there is only one.")
+@click.option("--office", "office_key", default=None, help="The office’s key; may be left out where there is only one.")
 @click.option("--correction", is_flag=True, help="Correct the listings without alerting anybody.")
 def import_file(file: Path, source: str, mapping_name: str | None, office_key: str | None, correction: bool) -> None:
     """Read FILE (CSV or RESO JSON, gzipped or not) into an office's listings.

@@ -75,9 +75,9 @@ def list_offices() -> None:
 
 @user.command("add")
 @click.argument("email")
-@click.option("--name", required=True, help="The person's full name.")
+@click.option("--name", required=True, help="The person’s full name.")
 @click.option("--role", required=True, type=click.Choice([role.value for role in Role]))
-@click.option("--office", "office_key", default=None, help="The office's key; may be left out where there is only one.")
+@click.option("--office", "office_key", default=None, help="The office’s key; may be left out where there is only one.")
 @from_stdin
 def add_user(email: str, name: str, role: str, office_key: str | None, *, password_stdin: bool) -> None:
     """Add an account that signs in with EMAIL."""

@@ -58,7 +58,7 @@ def test_reasons_are_told_with_a_line_to_look_at(flask, tmp_path, office):
     said = flask("import", str(path), "--source", "Coast MLS", "--office", office.office_key)
     assert "1 rejected, 2 with remarks" in said
     assert "line 2: “call us” is not a price" in said
-    assert "line 3: “Sold” is not one of RESO's eleven statuses" in said
+    assert "line 3: “Sold” is not one of RESO’s eleven statuses" in said
 
 
 def test_a_correction_alerts_nobody_pa_02(flask, file, office, db):

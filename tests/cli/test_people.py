@@ -66,9 +66,9 @@ def test_what_is_known_of_an_office_is_kept(flask):
     [
         (["Harbor", "--time-zone", "America/Atlantis"], "No time zone is called “America/Atlantis”."),
         (["Harbor", "--time-zone", "../etc/passwd"], "No time zone is called"),
-        (["Harbor", "--key", "Harbor Vine"], "“Harbor Vine” cannot be an office's key"),
+        (["Harbor", "--key", "Harbor Vine"], "“Harbor Vine” cannot be an office’s key"),
         (["  "], "An office has a name."),
-        (["海辺"], "cannot be an office's key"),
+        (["海辺"], "cannot be an office’s key"),
     ],
 )
 def test_an_office_that_cannot_be_is_refused_with_a_sentence(flask, db, arguments, sentence):

@@ -37,7 +37,7 @@ class ContactForm(FlaskForm):  # type: ignore[misc]
     last_name = StringField("Last name")
     email = EmailField("Email", description="Where alerts go. One person, one address.")
     mobile_phone = TelField("Phone")
-    time_zone = StringField("Time zone", description="For the hour of daily mails. Empty: the office's.")
+    time_zone = StringField("Time zone", description="For the hour of daily mails. Empty: the office’s.")
     owner_member_id = SelectField("Agent", validate_choice=False)
     lead_source = StringField("Came from", description="Open house, referral, website…")
     contact_status = SelectField("State", choices=[status.value for status in ContactStatus], validate_choice=False)

@@ -344,7 +344,7 @@ class ListingForm(Guarded):
     public_remarks = Paragraphs("public_remarks", description="Buyers read this.", render_kw={"rows": 5})
     private_remarks = Paragraphs(
         "private_remarks",
-        description="Only this office reads this: never in a mail, never on a buyer's page.",
+        description="Only this office reads this: never in a mail, never on a buyer’s page.",
         render_kw={"rows": 3},
     )
 

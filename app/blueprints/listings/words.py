@@ -351,7 +351,7 @@ def said_changes(changes: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
             yield label(name), said(name, before), said(name, after)
 
 
-LABELS = {"list_price": "Price", "list_agent_id": "Listing agent's account"}
+LABELS = {"list_price": "Price", "list_agent_id": "Listing agent’s account"}
 
 
 def label(name: str) -> str:

@@ -64,7 +64,7 @@ IN_WORDS = {
     DropReason.BELOW_THRESHOLD: "The drop was below 1 % and below $5,000.",
     DropReason.NO_NET_CHANGE: "The price was back where the buyer last saw it.",
     DropReason.ALREADY_TOLD: "The buyer had been told already.",
-    DropReason.ADDRESS_CHANGED: "The buyer's address was changed before the mail went out.",
+    DropReason.ADDRESS_CHANGED: "The buyer’s address was changed before the mail went out.",
     DropReason.MESSAGE_EXPIRED: "The mail could not be sent while it was news.",
     DropReason.MESSAGE_FAILED: "The mail was refused.",
 }

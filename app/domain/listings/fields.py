@@ -117,9 +117,9 @@ _ALL = (
     Field("public_remarks", Kind.TEXT, "Public remarks", longest=20_000, single_line=False),
     Field("private_remarks", Kind.TEXT, "Private remarks", longest=20_000, single_line=False),
     Field("list_agent_id", Kind.ID, "Listing agent"),
-    Field("list_agent_full_name", Kind.TEXT, "Listing agent's name"),
+    Field("list_agent_full_name", Kind.TEXT, "Listing agent’s name"),
     Field("list_office_name", Kind.TEXT, "Listing office"),
-    Field("list_office_phone", Kind.TEXT, "Listing office's phone", longest=50),
+    Field("list_office_phone", Kind.TEXT, "Listing office’s phone", longest=50),
     Field("internet_entire_listing_display_yn", Kind.SHOWN, "May be shown on the internet"),
     Field("internet_address_display_yn", Kind.SHOWN, "Address may be shown on the internet"),
     _count("photos_count", "Photos", high=32_767),
@@ -193,7 +193,7 @@ def _status(value: Any) -> str:
     try:
         return StandardStatus(value).value
     except ValueError:
-        raise Invalid(f"“{str(value)[:50]}” is not one of RESO's eleven statuses.", field="standard_status") from None
+        raise Invalid(f"“{str(value)[:50]}” is not one of RESO’s eleven statuses.", field="standard_status") from None
 
 
 def _number(field: Field, value: Any) -> Any:

@@ -84,7 +84,7 @@ def add_office(
     key = key.strip() or _key_of(name)
     if not KEY.fullmatch(key):
         raise Invalid(
-            f"“{key}” cannot be an office's key: small letters, digits and hyphens, as in harbor-vine.",
+            f"“{key}” cannot be an office’s key: small letters, digits and hyphens, as in harbor-vine.",
             field="office_key",
         )
     if time_zone not in available_timezones():

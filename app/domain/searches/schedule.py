@@ -34,7 +34,7 @@ class Schedule:
         if send_time is None:
             _refuse("send_time", "Say at what time of day.")
         if send_time.tzinfo is not None:
-            _refuse("send_time", "The time of day is the buyer's wall clock: give it without a zone.")
+            _refuse("send_time", "The time of day is the buyer’s wall clock: give it without a zone.")
         at = send_time.replace(second=0, microsecond=0)
         if kind is ScheduleType.MONTHLY:
             return cls(kind, at)

@@ -97,9 +97,9 @@ def _checked_source(source: str) -> str:
     if not source:
         raise Invalid("Name the source: where these listings come from.", field="source")
     if len(source) > LONGEST_SOURCE:
-        raise Invalid(f"The source's name may have {LONGEST_SOURCE} characters.", field="source")
+        raise Invalid(f"The source’s name may have {LONGEST_SOURCE} characters.", field="source")
     if source.casefold() == OWN_SOURCE.casefold():
-        raise Invalid(f"{OWN_SOURCE} is the source of listings made by hand. Name this file's own.", field="source")
+        raise Invalid(f"{OWN_SOURCE} is the source of listings made by hand. Name this file’s own.", field="source")
     return source
 
 

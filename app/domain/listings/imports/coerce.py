@@ -55,7 +55,7 @@ def text(field: Field, cell: Any) -> Any:
     if "\x00" in said:
         return Flaw("holds a NUL character, which was left out", _kept(field, said))
     if "\ufffd" in said:
-        return Flaw("holds characters that could not be read in the file's encoding", _kept(field, said))
+        return Flaw("holds characters that could not be read in the file’s encoding", _kept(field, said))
     return _kept(field, said)
 
 
@@ -165,7 +165,7 @@ _WORDS = {
 def status(_field: Field, cell: Any) -> Any:
     """StandardStatus is locked by RESO: its eleven values in either spelling ("ActiveUnderContract"), and no other."""
     found = _STATUSES.get(folded(cell))
-    return found if found is not None else Flaw(f"{quoted(cell)} is not one of RESO's eleven statuses")
+    return found if found is not None else Flaw(f"{quoted(cell)} is not one of RESO’s eleven statuses")
 
 
 def lookup(field: Field, cell: Any) -> Any:

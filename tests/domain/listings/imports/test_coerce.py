@@ -103,7 +103,7 @@ def test_a_readable_cell_is_its_value(name, cell, value):
             "“0001-01-01T00:00:00+23:00” is not a time that can be kept",
         ),
         ("waterfront_yn", "maybe", "“maybe” is neither yes nor no"),
-        ("standard_status", "Sold", "“Sold” is not one of RESO's eleven statuses"),
+        ("standard_status", "Sold", "“Sold” is not one of RESO’s eleven statuses"),
         ("postal_code", "10009.0", "“10009.0” is a number, not a postal code"),
         ("city", "x" * 101, "city is longer than 100 characters"),
         ("city", {"a": 1}, "a list or a record stands where one value belongs"),

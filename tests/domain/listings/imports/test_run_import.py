@@ -572,7 +572,7 @@ def test_a_reso_answer_is_read_in_its_own_names(db, office):
     reasons = [issue["reason"] for row in rows_of(batch) for issue in row.issues]
     assert reasons == [
         "“Yurt” is not a RESO value: kept as it came",
-        "“Sold” is not one of RESO's eleven statuses",
+        "“Sold” is not one of RESO’s eleven statuses",
         "the units are “Hectares”: left unknown",
         "the row has no key",
     ]

@@ -47,7 +47,7 @@ def _convert(values: dict[str, Any], name: str, cell: Any, units: Any) -> Iterab
 PROPERTY = FileMapping(
     name="reso_web_api",
     title="RESO Web API (JSON)",
-    about="Listings in the standard's own names; fields we do not keep are passed over.",
+    about="Listings in the standard’s own names; fields we do not keep are passed over.",
     columns=(
         Column("StandardStatus", "standard_status"),
         Column("ListPrice", "list_price"),
