@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import gzip
 import io
+import json
 import random
+import subprocess
+import sys
 import tarfile
 import tracemalloc
 import zipfile
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -16,6 +20,7 @@ from hypothesis import strategies as st
 
 from app.domain.errors import Invalid
 from app.domain.listings.imports import files
+from app.domain.listings.imports.records import LONGEST_NUMBER, _ShortNumbers
 
 SHARED = Path(__file__).parents[5] / "shared" / "data"
 TABLE = "id,city,price\n1,Zürich,500\n2,Cañon City,600\n"
@@ -291,6 +296,65 @@ def test_a_well_formed_table_is_read_back_as_it_was(tmp_path_factory, rows):
     shape = files.Shape("csv", "utf-8", ",", ("a", "b", "c"), (), compressed=False)
     found = [list(row.cells.values()) for row in files.rows(path, shape)]
     assert found == [row for row in rows if any(cell.strip() for cell in row)]
+
+
+LOOKS = """
+import sys
+from pathlib import Path
+from app.domain.errors import Invalid
+from app.domain.listings.imports import files
+for name in sys.argv[1:]:
+    try:
+        files.look(Path(name))
+    except Invalid as refused:
+        print(refused.sentence)
+"""
+
+
+def test_a_whole_number_of_thousands_of_digits_is_refused_and_the_worker_lives(tmp_path):
+    paths = []
+    for before, after in (('[{"a":', "}]"), ('{"value":[{"b":"\\\\","a":-', "}]}"), ("[", "]")):
+        for encoding in ("utf-8", "utf-16"):
+            paths.append(tmp_path / str(len(paths)))
+            paths[-1].write_bytes((before + "1" * 5_000 + after).encode(encoding))
+    command = [sys.executable, "-c", LOOKS, *map(str, paths)]
+    done = subprocess.run(command, check=True, timeout=60, capture_output=True, text=True)
+    assert done.stdout == "The JSON holds a number of more than 100 digits. No listing has one.\n" * 6
+
+
+@given(st.lists(st.text(st.sampled_from('1\\"e'), max_size=300)), st.integers(1, 50), st.integers(95, 110))
+def test_only_numbers_are_measured_wherever_the_pieces_of_a_file_end(said, piece, digits):
+    source = io.BytesIO(json.dumps([{name: name for name in said}, 10 ** (digits - 1)]).encode())
+    pieces = iter(partial(_ShortNumbers(source).read, piece), b"")
+    if digits > LONGEST_NUMBER:
+        with pytest.raises(Invalid):
+            list(pieces)
+    else:
+        assert b"".join(pieces) == source.getvalue()
+
+
+@pytest.mark.parametrize("number", ["1E400000000000000000000", "-1e-400000000000000000000"])
+def test_a_number_beyond_every_exponent_is_refused_with_a_sentence(put, number):
+    path = put('[{"a":1},{"a":' + number + "}]")
+    assert refusal(path) == "The JSON holds a number too large to be read, after record 1."
+
+
+def test_names_in_json_that_cannot_be_kept_are_cleaned_and_told_apart(put):
+    shape, rows = read(put(r'[{"x\u0000y":1,"xy":2,"x\u0000\u0000y":3,"":4},{"xy":5}]'))
+    assert shape.header == ("xy", "xy (2)", "xy (3)", "column")
+    assert [row.cells for row in rows] == [{"xy": 2, "xy (2)": 1, "xy (3)": 3, "column": 4}, {"xy": 5}]
+
+
+def test_half_a_character_in_json_leaves_a_name_that_can_be_kept_or_a_sentence(put):
+    shape, rows = read(put(r'[{"x\ud800y":"a\ud800b"}]'))
+    assert [list(row.cells) for row in rows] == [list(shape.header)] == [["x?y"]]
+    assert "is not well formed" in refusal(put(r'[{"\udc00z":1}]'))
+
+
+def test_repeated_columns_keep_clear_of_names_that_are_taken(put):
+    shape, _ = read(put("price,price,price (2),price\n1,2,3,4\n"))
+    assert shape.header == ("price", "price (2)", "price (2) (2)", "price (3)")
+    assert shape.repeated == ("price", "price (2)")
 
 
 @pytest.mark.skipif(not SHARED.exists(), reason="the shared files are not here")
