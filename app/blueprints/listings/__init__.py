@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -250,6 +251,8 @@ def _shown(
     )
     fits = wanted.wanted(listing)
     seqs = [row.ListingEvent.seq for row in events]
+    is_unread, due = queries.next_reading_of(listing.id)
+    reading = words.reading_words(due) if is_unread else ""
     if form is None:
         form = TermsForm(formdata=None, obj=listing)
         form.seq.data = events[0].ListingEvent.seq if events else 0
@@ -267,7 +270,7 @@ def _shown(
         fits=fits,
         most=wanted.MOST - 1,
         wishes=wanted.wishes(listing, fits.subscription_ids[:WISHES], seqs, now),
-        wish_state=words.wish_state,
+        wish_state=partial(words.wish_state, reading=reading),
         wish_why=words.wish_why,
         search_url=lambda search_id: _url("searches.show", search_id=search_id),
         form=form,

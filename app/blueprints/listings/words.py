@@ -202,8 +202,13 @@ def facts(listing: Any) -> list[tuple[str, str]]:
     return [(name, str(value)) for name, value in known if value not in (None, "")]
 
 
-def wish_state(wish: Any) -> tuple[str, str, bool]:
-    """(word, tone, hollow): what this buyer has heard, or will hear, of the home."""
+def reading_words(next_alerts_at: datetime | None) -> str:
+    """For a home whose newest event no alerts run has seen yet."""
+    return f"Will be read at {clock(next_alerts_at)}" if next_alerts_at else "Will be read in the next run"
+
+
+def wish_state(wish: Any, reading: str = "") -> tuple[str, str, bool]:
+    """(word, tone, hollow): what this buyer has heard, or will hear, of the home. `reading`: reading_words, if any."""
     if wish.is_suppressed:
         return "Must not be mailed", "idle", False
     if wish.is_waiting:
@@ -214,7 +219,7 @@ def wish_state(wish: Any) -> tuple[str, str, bool]:
     if wish.outcome:
         reason = (wish.drop_reason or "").replace("_", " ")
         return f"Dropped: {reason}" if reason else "Dropped", "idle", True
-    return "Nothing new to tell", "idle", True
+    return (reading, "info", True) if reading else ("Nothing new to tell", "idle", True)
 
 
 def wish_why(wish: Any) -> str:
@@ -322,7 +327,7 @@ def _consequences(row: Any, event: Any, told: Told) -> Iterator[str]:
     if told.sent:
         yield f"{plural(told.sent, 'buyer')} told"
     if told.waiting:
-        yield f"{plural(told.waiting, 'mail')} waiting"
+        yield f"{plural(told.waiting, 'mail')} queued"
     if told.not_delivered:
         yield f"{plural(told.not_delivered, 'mail')} not sent"
     if not event.alertable:

@@ -12,7 +12,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, and_, case, exists, func, select, true
+from sqlalchemy import ColumnElement, Row, Select, and_, case, exists, func, or_, select, true
 from sqlalchemy.orm import joinedload
 
 from app.domain.errors import NotFound
@@ -29,6 +29,8 @@ from app.domain.models import (
     JobSchedule,
     Listing,
     ListingEvent,
+    MatchBatch,
+    MatchCursor,
     Member,
     MessageEvent,
     MessageState,
@@ -47,6 +49,9 @@ REACH = 10_000
 """Rows that paging reaches; beyond them a filter is quicker than a page number."""
 MATCH_LIMIT = 1_000
 """Newest matches of one listing that its row counts."""
+
+ALERTS_CURSOR = "alerts"
+"""The watermark of matching, by its name in match_cursor."""
 
 NEW_FOR = timedelta(days=7)
 DROP_FOR = timedelta(days=7)
@@ -290,8 +295,9 @@ def counts_without(office_id: int, wanted: Filter, groups: Sequence[tuple[str, .
 
 
 def matched_searches(listing_ids: Sequence[int], now: datetime) -> dict[int, int]:
-    """How many subscriptions each listing matched in MATCHED_FOR, counted over its newest MATCH_LIMIT matches.
+    """How many subscriptions each listing matched in MATCHED_FOR, counted over its newest MATCH_LIMIT decided matches.
 
+    What still waits for a digest is not among them: it is kept by subscription, and no index knows its listing.
     A listing nobody's search matched is absent. One statement for the whole page.
     """
     if not listing_ids:
@@ -508,6 +514,21 @@ def alerts_of(office_id: int, listing_id: int, limit: int = 8) -> Sequence[AnyRo
         .order_by(DigestItem.digest_id.desc())
         .limit(limit)
     ).all()
+
+
+def next_reading_of(listing_id: int) -> tuple[bool, datetime | None]:
+    """Whether an event that may be told of was not matched yet (it came after the watermark, or its batch is open), and
+    when the next alerts run is due."""
+    in_open_batch = exists().where(MatchBatch.done_at.is_(None), ListingEvent.seq == func.any(MatchBatch.event_seqs))
+    seen = select(MatchCursor.snapshot).where(MatchCursor.name == ALERTS_CURSOR).scalar_subquery()
+    is_unread = exists().where(
+        ListingEvent.listing_id == listing_id,
+        ListingEvent.alertable,
+        or_(~func.pg_visible_in_snapshot(ListingEvent.xid, seen), in_open_batch),
+    )
+    due = select(func.min(JobSchedule.next_due_at)).where(JobSchedule.kind == "alerts", JobSchedule.enabled)
+    row = db.session.execute(select(is_unread, due.scalar_subquery())).one()
+    return bool(row[0]), row[1]
 
 
 def next_alerts_at() -> datetime | None:
