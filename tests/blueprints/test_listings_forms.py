@@ -121,7 +121,7 @@ def test_a_home_added_as_a_correction_alerts_nobody(as_staff, office, db):
         ({"living_area": "big"}, "“big” is not a size."),
         ({"latitude": "43.6"}, "A point has both"),
         ({"latitude": "143", "longitude": "0"}, "Latitude must be between -90 and 90."),
-        ({"latitude": "NaN", "longitude": "0"}, "Latitude must be"),
+        ({"latitude": "NaN", "longitude": "0"}, "“NaN” is not in degrees."),
         ({"close_date": "tomorrow"}, "“tomorrow” is not a date."),
         ({"standard_status": "Sold"}, "Not a valid choice"),
         ({"postal_code": "0" * 11}, "Postal code is longer than 10 characters."),

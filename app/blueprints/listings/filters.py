@@ -20,6 +20,8 @@ from app.web import clean
 SIZES = (20, 50, 100)
 SIZE = 50
 SORT = "-changed"
+LONGEST_NAME = 100
+"""Characters of a place or a type: every link of the page repeats it."""
 
 TABS: dict[View, str] = {
     View.FOR_SALE: "For sale now",
@@ -167,7 +169,7 @@ def read(args: MultiDict[str, str], zone: ZoneInfo) -> Asked:
         return clean(args.get(name, ""))
 
     def many(name: str) -> tuple[str, ...]:
-        words = [clean(word) for value in args.getlist(name)[:50] for word in value.split(",")]
+        words = [clean(word)[:LONGEST_NAME] for value in args.getlist(name)[:50] for word in value.split(",")]
         return tuple(dict.fromkeys(word for word in words if word))[:50]
 
     def parsed(name: str, label: str, parse: Callable[[str], Any], expected: str) -> Any:
