@@ -266,12 +266,22 @@ _DONE = text(
 )
 
 
+# A thousand events for half a million pairs are sorted in sixty megabytes; the usual four would go by disk.
+_ROOM = text(
+    """
+    SELECT set_config('work_mem', '128MB', true)
+    WHERE pg_size_bytes(current_setting('work_mem')) < pg_size_bytes('128MB')
+    """
+)
+
+
 def match(batch: Batch) -> tuple[int, int]:
     """Write the matches of one batch: a row for each subscription, holding the events. (pairs, events with a pair).
 
     The batch is locked and not done, so its rows are not there; where somebody reopened it, those that are stay.
     """
     values = {"found_on": batch.found_on, "batch_id": batch.id}
+    db.session.execute(_ROOM)
     if db.session.execute(_COUNTED, values).one()[1] == 0:
         row = db.session.execute(_MATCH_FIRST, values | {"seqs": batch.event_seqs}).one()
     else:
