@@ -54,7 +54,7 @@ bench-%: setup
 
 .PHONY: demo-data
 demo-data: setup ## the demo brokerage into the running stack, or into its database
-	@$(devstack) with flask demo $(args)
+	@$(devstack) with sh -c 'flask db upgrade && flask demo $(args)'
 
 .PHONY: migrate
 migrate: setup ## a new migration from the models: make migrate m="What it does"
