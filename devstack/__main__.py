@@ -56,12 +56,14 @@ def serve() -> int:
 
 
 def run_with(command: list[str]) -> int:
-    """Runs a command with the settings of the stack, starting PostgreSQL and Redis if none runs."""
+    """Runs a command with the settings of the stack, starting what these name if none runs: mail too can be sent."""
     directory = places.var()
     claim = Claim(directory)
     if not claim.take():
         return _running(directory).run_here(command)
     with _up(directory, Screen(sys.stderr)) as stack:  # the output is the command's own
+        stack.start_sites()
+        _wait_for(stack.sites_answer, "The mail catcher does not answer.")
         return stack.run_here(command)
     return 1
 

@@ -167,7 +167,7 @@ class Stack:
             self._restart_what_ended()
             if not self._is_ready:
                 answer = self._readiness()
-                if answer == "200" and self._sites_answer():
+                if answer == "200" and self.sites_answer():
                     self._is_ready = True
                     self.screen.say(f"{self.addresses()}\n  Ctrl-C stops everything.\n")
                 elif not warned and time.monotonic() - began > _IMPATIENT_AFTER:
@@ -220,7 +220,7 @@ class Stack:
         if self.is_asked_to_stop:
             raise StopAsked
 
-    def _sites_answer(self) -> bool:
+    def sites_answer(self) -> bool:
         port = self.state.ports
         asked = [(port["smtp"], "mail"), (port["mailbox"], "mail"), (port["slack"], "slack")]
         return all(ports.answers(number) for number, name in asked if name in self._kept)
