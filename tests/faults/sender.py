@@ -11,8 +11,9 @@ import os
 import sys
 import time
 from datetime import UTC, datetime
+from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import event, func, select
 
 from app import create_app
 from app.domain.digests.letters import COMPOSERS
@@ -23,6 +24,17 @@ from app.extensions import db
 app = create_app()
 for name in ("subject.txt", "body.txt", "body.html"):  # compiled once, here
     app.jinja_env.get_template(f"email/alert/{name}")
+
+
+def end_idle_transactions_soon(connection: Any, _: object) -> None:
+    """A sender frozen in the middle of a transaction holds its row until PostgreSQL ends it: a minute as the app sets it,
+    two seconds here."""
+    connection.execute("SET idle_in_transaction_session_timeout = '2s'")
+    connection.commit()
+
+
+with app.app_context():
+    event.listen(db.engine, "connect", end_idle_transactions_soon)
 
 
 def is_all_done() -> bool:
