@@ -77,7 +77,7 @@ class RunningStack:
         return {name: Identity.from_json(value) for name, value in self.state["programs"].items()}
 
     def page(self) -> str:
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.state['ports']['web']}/") as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.state['ports']['web']}/", timeout=10) as answer:
             return answer.read().decode()
 
     def close(self) -> None:
