@@ -2,18 +2,22 @@
 
 from app.domain.models.alert_subscription import AlertSubscription
 from app.domain.models.area import AreaKind, AreaName
+from app.domain.models.audit_entry import AuditEntry
 from app.domain.models.contact import Contact
 from app.domain.models.digest import KIND_BITS, AlertKind, BuyerListing, Digest, DigestItem, DigestState, ItemOutcome
 from app.domain.models.import_batch import ImportBatch, ImportOutcome, ImportRow, ImportState
+from app.domain.models.incident import Alarm, AlarmOccasion, AlarmOutcome, Incident, IncidentTone, IntegrationCheck
 from app.domain.models.job_run import (
     AttemptOutcome,
     JobAttempt,
+    JobLogLine,
     JobRun,
     JobSchedule,
     ProcessHeartbeat,
     RunState,
     Trigger,
 )
+from app.domain.models.job_tally import JobDay, JobHour, TableSize
 from app.domain.models.listing import Listing, ListingEvent
 from app.domain.models.match import AlertMatch, MatchBatch, MatchCursor
 from app.domain.models.member import Member
@@ -25,12 +29,16 @@ from app.domain.models.user import Role, User
 
 __all__ = [
     "KIND_BITS",
+    "Alarm",
+    "AlarmOccasion",
+    "AlarmOutcome",
     "AlertKind",
     "AlertMatch",
     "AlertSubscription",
     "AreaKind",
     "AreaName",
     "AttemptOutcome",
+    "AuditEntry",
     "BuyerListing",
     "Contact",
     "Digest",
@@ -41,8 +49,14 @@ __all__ = [
     "ImportOutcome",
     "ImportRow",
     "ImportState",
+    "Incident",
+    "IncidentTone",
+    "IntegrationCheck",
     "ItemOutcome",
     "JobAttempt",
+    "JobDay",
+    "JobHour",
+    "JobLogLine",
     "JobRun",
     "JobSchedule",
     "Listing",
@@ -64,6 +78,7 @@ __all__ = [
     "Suppression",
     "SuppressionReason",
     "SuppressionScope",
+    "TableSize",
     "Trigger",
     "User",
 ]

@@ -56,6 +56,9 @@ class JobSchedule(Model):
     """A due time this long past without a finished run is overdue, whatever the reason."""
     enabled: Mapped[bool] = mapped_column(Boolean, server_default="true")
     paused_reason: Mapped[str | None] = mapped_column(Text)
+    paused_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    paused_by_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("user.id"))
+    """Who paused it; None with a reason = the code did (the line left it)."""
     due_from: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
     """Due times before this are not owed: the line was new, changed or paused then."""
     last_due_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
@@ -88,6 +91,17 @@ class JobRun(Model):
         Index("job_run_kind_state_finished_idx", "kind", "state", text("finished_at DESC")),
         Index("job_run_created_idx", "created_at"),
         Index("job_run_after_run_idx", "after_run_id", postgresql_where=text("after_run_id IS NOT NULL")),
+        # The few among a million that did not simply succeed: what the pages filter by.
+        Index("job_run_state_idx", "state", text("id DESC"), postgresql_where=text("state <> 'succeeded'")),
+        Index("job_run_schedule_idx", "schedule_name", text("id DESC"), postgresql_where=text("due_at IS NOT NULL")),
+        Index(
+            "job_run_fingerprint_idx",
+            "error_fingerprint",
+            text("id DESC"),
+            postgresql_where=text("error_fingerprint IS NOT NULL"),
+        ),
+        Index("job_run_finished_idx", "finished_at"),
+        Index("job_run_args_idx", "args", postgresql_using="gin", postgresql_ops={"args": "jsonb_path_ops"}),
     )
 
     id: Mapped[Id]
@@ -118,6 +132,17 @@ class JobRun(Model):
     progress: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
     error_class: Mapped[str | None] = mapped_column(Text)
     error: Mapped[str | None] = mapped_column(Text)
+    error_fingerprint: Mapped[str | None] = mapped_column(Text)
+    """The same for errors that are the same trouble: kind, class and the innermost line of ours."""
+    sentry_event_id: Mapped[str | None] = mapped_column(Text)
+    """What was reported of its final failure, when Sentry is on."""
+    trace: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    """Sentry's trace headers of who asked for it: a request and its runs are one trace."""
+    cancel_requested_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    """A person asked a running run to stop; its next fence obeys."""
+    dismissed_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    dismissed_by_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("user.id"))
+    """A failure somebody has seen to: no longer listed as wanting a look."""
 
 
 class AttemptOutcome(StrEnum):
@@ -148,6 +173,21 @@ class JobAttempt(Model):
     rss_peak_kb: Mapped[int | None] = mapped_column(Integer)
 
 
+class JobLogLine(Model):
+    """What a job said while it ran. Written beside the work, so it survives the work's rollback; at most
+    `app.jobs.run.MOST_LINES` an attempt. No personal data (app/logs.py)."""
+
+    __tablename__ = "job_log_line"
+
+    run_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("job_run.id", ondelete="CASCADE"), primary_key=True)
+    attempt: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
+    line: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    level: Mapped[str] = mapped_column(Text)
+    event: Mapped[str] = mapped_column(Text)
+    fields: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default="{}")
+
+
 class ProcessHeartbeat(Model):
     """A living process says so. `instance` is new at each start: a restart never inherits a dead one's row."""
 
@@ -163,3 +203,5 @@ class ProcessHeartbeat(Model):
     seen_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), index=True)
     rss_kb: Mapped[int | None] = mapped_column(Integer)
     current_run_id: Mapped[int | None] = mapped_column(BigInteger)
+    note: Mapped[str] = mapped_column(Text, server_default="")
+    """What is out of the ordinary about it, for people: “does the runs itself, Redis is away”."""

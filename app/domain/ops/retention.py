@@ -56,6 +56,16 @@ RULES: tuple[Rule, ...] = (
         "job_run",
         _older("job_run", "created_at", "state IN ('failed', 'missed')"),
     ),
+    Rule(
+        "incident",
+        "24 months",
+        timedelta(days=730),
+        "incident",
+        _older("incident", "closed_at", "closed_at IS NOT NULL"),
+    ),
+    Rule("audit_entry", "7 years", timedelta(days=2556), "audit_entry", _older("audit_entry", "created_at")),
+    Rule("integration_check", "14 days", timedelta(days=14), "integration_check", _older("integration_check", "at")),
+    Rule("job_hour", "35 days", timedelta(days=35), "job_hour", _older("job_hour", "hour")),
     Rule("process_heartbeat", "1 day", timedelta(days=1), "process_heartbeat", _older("process_heartbeat", "seen_at")),
     Rule(
         "digest_item",
@@ -176,10 +186,13 @@ RULES: tuple[Rule, ...] = (
 )
 
 KEPT: dict[str, str] = {
+    "alarm": "leaves with its incident",
     "alert_subscription": "a few for each search",
     "area": "one for each place that listings name",
     "contact": "people, entered by people",
     "job_attempt": "leaves with its run",
+    "job_day": "one row a day for each kind of run, for ever",
+    "job_log_line": "leaves with its run",
     "job_schedule": "one for each kind of job",
     "listing": "one for each home; a change is an event, not a row",
     "match_cursor": "one row",
@@ -189,6 +202,7 @@ KEPT: dict[str, str] = {
     "saved_search_version": "a few for each search, kept as long as it; answers why a home matched",
     "search_key": "rewritten with its search",
     "suppression": "must never be forgotten (PA-24)",
+    "table_size": "one row a day for each table: ten years are about 150,000",
     "user": "the people who sign in",
 }
 """Tables that do not grow by themselves, and why."""
