@@ -1,0 +1,73 @@
+"""What the pages of incidents read."""
+
+from __future__ import annotations
+
+from sqlalchemy import Select, case, func, select
+from sqlalchemy.orm import selectinload
+
+from app.domain.errors import NotFound
+from app.domain.models import Alarm, Incident, IncidentTone, User
+from app.extensions import db
+
+
+def open_now() -> list[Incident]:
+    """What is wrong now, worst first, then oldest first."""
+    worst_first = case((Incident.tone == IncidentTone.BAD.value, 0), else_=1)
+    return list(
+        db.session.scalars(
+            select(Incident).where(Incident.closed_at.is_(None)).order_by(worst_first, Incident.opened_at, Incident.id)
+        )
+    )
+
+
+def recent(limit: int = 5) -> list[Incident]:
+    """What was wrong and is over, newest end first."""
+    return list(db.session.scalars(closed().limit(limit)))
+
+
+def closed(before: int | None = None) -> Select[Incident]:
+    """Those that are over, newest end first; `before` an incident's id continues a list."""
+    found = select(Incident).where(Incident.closed_at.is_not(None))
+    if before is not None:
+        last = select(Incident.closed_at).where(Incident.id == before).scalar_subquery()
+        found = found.where(Incident.closed_at <= last, Incident.id != before)
+    return found.order_by(Incident.closed_at.desc(), Incident.id.desc())
+
+
+def incident(incident_id: int) -> Incident:
+    """With all that was told of it. Raises NotFound."""
+    found = db.session.scalar(select(Incident).where(Incident.id == incident_id).options(selectinload(Incident.alarms)))
+    if found is None:
+        raise NotFound("There is no such incident. Those that are over are kept for 400 days.")
+    return found
+
+
+def holder_of(found: Incident) -> str | None:
+    """The name of the person who is on it."""
+    if found.acknowledged_by_id is None:
+        return None
+    return db.session.scalar(select(User.full_name).where(User.id == found.acknowledged_by_id))
+
+
+def earlier(found: Incident, limit: int = 10) -> list[Incident]:
+    """The same trouble before, newest first."""
+    return list(
+        db.session.scalars(
+            select(Incident)
+            .where(Incident.key == found.key, Incident.id < found.id)
+            .order_by(Incident.id.desc())
+            .limit(limit)
+        )
+    )
+
+
+def last_notices(limit: int = 5) -> list[tuple[Alarm, Incident]]:
+    """What was told last, to whom it may concern, newest first."""
+    rows = db.session.execute(
+        select(Alarm, Incident).join(Incident, Incident.id == Alarm.incident_id).order_by(Alarm.id.desc()).limit(limit)
+    )
+    return [(row[0], row[1]) for row in rows]
+
+
+def open_count() -> int:
+    return db.session.execute(select(func.count()).where(Incident.closed_at.is_(None))).scalar_one()
