@@ -1,4 +1,4 @@
-"""Pictures of every main page, light and dark, at three widths: `python -m devstack.screenshots URL FOLDER EMAIL PASSWORD`.
+"""Pictures of every main page, light and dark, at three widths: `python -m devstack.screenshots URL FOLDER EMAIL PASSWORD [BEGINNING]`.
 
 Signs in as a person would and follows the links of the pages, so it needs no list of ids.
 """
@@ -35,6 +35,19 @@ PAGES = {
     "search-new": "/searches/new",
     "buyers": "/contacts",
     "ops": "/ops",
+    "ops-balance": "/ops/balance",
+    "ops-schedules": "/ops/schedules",
+    "ops-schedule": "/ops/schedules/alerts",
+    "ops-runs": "/ops/runs",
+    "ops-errors": "/ops/errors",
+    "ops-incidents": "/ops/incidents",
+    "ops-queues": "/ops/queues",
+    "ops-workers": "/ops/workers",
+    "ops-messages": "/ops/messages",
+    "ops-unknown": "/ops/messages?state=unknown",
+    "ops-data": "/ops/data",
+    "ops-integrations": "/ops/integrations",
+    "ops-audit": "/ops/audit",
     "styleguide": "/styleguide",
     "nothing-here": "/nothing-here",
 }
@@ -43,8 +56,12 @@ RECORDS = {
     "import": ("/listings/imports", "/listings/imports/"),
     "search": ("/searches", "/searches/"),
     "buyer": ("/contacts", "/contacts/"),
-    "run": ("/ops", "/ops/runs/"),
     "message": ("/", "/ops/messages/"),
+    "ops-run": ("/ops/runs", "/ops/runs/"),
+    "ops-failed-run": ("/ops/runs?state=failed", "/ops/runs/"),
+    "ops-error": ("/ops/errors", "/ops/errors/"),
+    "ops-incident": ("/ops/incidents", "/ops/incidents/"),
+    "ops-message": ("/ops/messages", "/ops/messages/"),
 }
 """The first record that a list links to: (list, how its addresses begin)."""
 
@@ -53,7 +70,7 @@ def first_record(page: Page, base: str, listed_at: str, begins: str) -> str | No
     page.goto(urljoin(base, listed_at))
     for link in page.locator("main a[href]").all():
         path = urlsplit(link.get_attribute("href") or "").path
-        if path.startswith(begins) and path.removeprefix(begins).isdigit():
+        if path.startswith(begins) and path.removeprefix(begins).isalnum():
             return path
     return None
 
@@ -64,12 +81,13 @@ def take(context: BrowserContext, base: str, folder: Path, places: dict[str, str
         answer = page.goto(urljoin(base, path))
         if answer is None or (answer.status == 404 and place != "nothing-here"):
             continue
-        page.wait_for_load_state("networkidle")
+        page.wait_for_load_state("load")
         page.screenshot(path=folder / f"{place}-{name}.png", full_page=True)
     page.close()
 
 
-def main(base: str, folder: str, email: str, password: str) -> None:
+def main(base: str, folder: str, email: str, password: str, only: str = "") -> None:
+    """`only`: how the names of the wanted pictures begin."""
     target = Path(folder)
     target.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as playwright:
@@ -81,9 +99,9 @@ def main(base: str, folder: str, email: str, password: str) -> None:
         page.get_by_label("Password").fill(password)
         page.get_by_role("button", name="Sign in").click()
         page.wait_for_url(lambda url: urlsplit(url).path != "/sign-in", timeout=10_000)
-        places = dict(PAGES)
+        places = {name: path for name, path in PAGES.items() if name.startswith(only)}
         for name, (listed_at, begins) in RECORDS.items():
-            if path := first_record(page, base, listed_at, begins):
+            if name.startswith(only) and (path := first_record(page, base, listed_at, begins)):
                 places[name] = path
         state = first.storage_state()
         first.close()
@@ -97,13 +115,14 @@ def main(base: str, folder: str, email: str, password: str) -> None:
                 )
                 take(context, base, target, {k: v for k, v in places.items() if k != "sign-in"}, f"{theme}-{width}")
                 context.clear_cookies()
-                take(context, base, target, {"sign-in": "/sign-in"}, f"{theme}-{width}")
+                if "sign-in" in places:
+                    take(context, base, target, {"sign-in": "/sign-in"}, f"{theme}-{width}")
                 context.close()
         browser.close()
     print(f"{len(list(target.glob('*.png')))} pictures in {target}")
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 5:
+    if len(sys.argv) not in (5, 6):
         sys.exit(__doc__)
     main(*sys.argv[1:])
