@@ -1,4 +1,5 @@
-"""Every minute: take back what dead workers held, see that due mail has somebody to send it, and draw the balance.
+"""Every minute: take back what dead workers held, see that due mail has somebody to send it, draw the balance and count
+what ended.
 The bell is rung after every run (app/jobs/queue.py), so a sweep is also the bell when Redis has forgotten all."""
 
 from __future__ import annotations
@@ -6,7 +7,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from app.domain.messages import queue as outbound
-from app.domain.ops import ledger, queries
+from app.domain.ops import ledger, queries, tallies
 from app.domain.ops.balance import unaccounted
 from app.jobs.run import Run
 
@@ -18,4 +19,5 @@ def sweep(run: Run) -> dict[str, int]:
     due = queries.due_messages(now)
     if due:
         run.then("messages", dedup_key="messages-due")
+    tallies.fold(now)
     return counts | {"messages_due": due, "unaccounted": unaccounted(now)}

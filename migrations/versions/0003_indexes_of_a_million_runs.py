@@ -1,6 +1,6 @@
 """The indexes that the operations pages read a million runs by.
 
-Built without stopping the writers of job_run, so not in a transaction: what an interrupted try left behind is taken away
+Built without stopping their writers, so not in a transaction: what an interrupted try left behind is taken away
 first.
 
 Revision: 0003
@@ -14,35 +14,44 @@ down_revision = "0002"
 branch_labels = None
 depends_on = None
 
-INDEXES: tuple[tuple[str, list[object], dict[str, object]], ...] = (
+INDEXES: tuple[tuple[str, str, list[object], dict[str, object]], ...] = (
     (
+        "job_run",
         "job_run_state_idx",
         ["state", sa.literal_column("id DESC")],
         {"postgresql_where": sa.text("state <> 'succeeded'")},
     ),
     (
+        "job_run",
         "job_run_schedule_idx",
         ["schedule_name", sa.literal_column("id DESC")],
         {"postgresql_where": sa.text("due_at IS NOT NULL")},
     ),
     (
+        "job_run",
         "job_run_fingerprint_idx",
         ["error_fingerprint", sa.literal_column("id DESC")],
         {"postgresql_where": sa.text("error_fingerprint IS NOT NULL")},
     ),
-    ("job_run_finished_idx", ["finished_at"], {}),
-    ("job_run_args_idx", ["args"], {"postgresql_using": "gin", "postgresql_ops": {"args": "jsonb_path_ops"}}),
+    ("job_run", "job_run_finished_idx", ["finished_at"], {}),
+    (
+        "job_run",
+        "job_run_args_idx",
+        ["args"],
+        {"postgresql_using": "gin", "postgresql_ops": {"args": "jsonb_path_ops"}},
+    ),
+    ("job_attempt", "job_attempt_lost_idx", ["finished_at"], {"postgresql_where": sa.text("outcome = 'lost'")}),
 )
 
 
 def upgrade() -> None:
     with op.get_context().autocommit_block():
-        for name, columns, options in INDEXES:
-            op.drop_index(name, table_name="job_run", postgresql_concurrently=True, if_exists=True)
-            op.create_index(name, "job_run", columns, postgresql_concurrently=True, **options)
+        for table, name, columns, options in INDEXES:
+            op.drop_index(name, table_name=table, postgresql_concurrently=True, if_exists=True)
+            op.create_index(name, table, columns, postgresql_concurrently=True, **options)
 
 
 def downgrade() -> None:
     with op.get_context().autocommit_block():
-        for name, _, _ in INDEXES:
-            op.drop_index(name, table_name="job_run", postgresql_concurrently=True, if_exists=True)
+        for table, name, _, _ in INDEXES:
+            op.drop_index(name, table_name=table, postgresql_concurrently=True, if_exists=True)

@@ -160,6 +160,7 @@ class JobAttempt(Model):
     __table_args__ = (
         one_of("outcome", AttemptOutcome),
         CheckConstraint("(finished_at IS NULL) = (outcome IS NULL)", name="finished_outcome"),
+        Index("job_attempt_lost_idx", "finished_at", postgresql_where=text("outcome = 'lost'")),
     )
 
     run_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("job_run.id", ondelete="CASCADE"), primary_key=True)
