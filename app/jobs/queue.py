@@ -190,11 +190,19 @@ def _perform(claimed: JobRun) -> None:
             db.session.commit()
             log.info("run.succeeded", ms=_ms(started), counts=counts)
         except LeaseLost:
-            db.session.rollback()
+            _undo()
             log.warning("run.fenced", ms=_ms(started))
         except Exception as error:
-            db.session.rollback()
+            _undo()
             _record_failure(run, token, error, timed_out=time.monotonic() - started >= kind.timeout)
+
+
+def _undo() -> None:
+    """Roll back, also when the connection was closed from the other side."""
+    try:
+        db.session.rollback()
+    except Exception:
+        db.session().invalidate()
 
 
 def _record_failure(run: Run, token: Any, error: Exception, *, timed_out: bool) -> None:
@@ -209,6 +217,9 @@ def _record_failure(run: Run, token: Any, error: Exception, *, timed_out: bool) 
         again=not isinstance(error, DomainError) or isinstance(error, Conflict),
     )
     db.session.commit()
+    if state is None:  # another attempt's by now; whoever took it back has said so
+        log.warning("run.fenced", error=type(error).__name__)
+        return
     log.warning("run.failed", error=type(error).__name__, state=state)
     if state == RunState.FAILED:  # once, at the end: attempts that will be repeated are not news
         with sentry_sdk.new_scope() as scope:

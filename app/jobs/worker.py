@@ -17,12 +17,15 @@ from rq import Worker
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
-from app.domain.ops import ledger
+from app.domain.ops import connections, ledger
 from app.domain.ops.heartbeat import Heart
 from app.extensions import db
 from app.jobs.queue import ring_due, run_id_of
 
 log = structlog.get_logger(__name__)
+
+TICK_SECONDS = 60.0
+"""What a job may take that does not say."""
 
 
 class PorchWorker(Worker):
@@ -61,10 +64,8 @@ class PorchWorker(Worker):
             self.current_run_id = None
 
     def main_work_horse(self, job: Job, queue: Any) -> None:
-        """In the fork. The parent's connections are the parent's: sharing a socket would share its transactions, and
-        a killed fork would leave its locks behind in it."""
-        db.engine.dispose(close=False)
-        db.session.remove()
+        """In the fork, with connections of its own that bear the run's name."""
+        connections.take_own(connections.name_of(run_id_of(job.args), self.name), job.timeout or TICK_SECONDS)
         super().main_work_horse(job, queue)
 
     def heartbeat(self, *arguments: Any, **named: Any) -> None:

@@ -5,11 +5,14 @@ python -m tests.faults.works worker bulk | scheduler | web
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 import time
 
 from app import create_app
 from app.domain.models import Office
+from app.domain.ops import ledger
 from app.extensions import db, settings
 from app.jobs.kinds import KINDS, Kind
 from app.jobs.run import Run
@@ -26,6 +29,25 @@ def nap(run: Run) -> dict[str, int]:
     while time.monotonic() < until:
         time.sleep(0.05)
     return {"naps": 1}
+
+
+def hold(run: Run) -> dict[str, int]:
+    """As nap, but until the test lets go: a row whose key is let-go-<run>."""
+    db.session.add(Office(office_key=f"hold-{run.id}-{run.attempt}", office_name=str(run.id)))
+    db.session.flush()
+    while not db.session.query(Office).filter_by(office_key=f"let-go-{run.id}").count():
+        time.sleep(0.05)
+    return {"holds": 1}
+
+
+def freeze(run: Run) -> dict[str, int]:
+    """Stop, the first time, in the middle of the transaction that has locked the run's own row."""
+    db.session.add(Office(office_key=f"freeze-{run.id}-{run.attempt}", office_name=str(run.id)))
+    ledger.fence(run.id, run.lease.token, run.lease.until())
+    if run.attempt == 1:
+        os.kill(os.getpid(), signal.SIGSTOP)
+    run.commit()
+    return {"freezes": 1}
 
 
 def chunks(run: Run) -> dict[str, int]:
@@ -51,10 +73,15 @@ def stumble(run: Run) -> dict[str, int]:
 
 HURT = {
     "nap": Kind(nap, "bulk", timeout=60, max_attempts=3, overlap=True),
-    "nap-alone": Kind(nap, "bulk", timeout=60, max_attempts=3, overlap=False),
+    "hold": Kind(hold, "bulk", timeout=90, max_attempts=3, overlap=True),
+    "hold-alone": Kind(hold, "bulk", timeout=90, max_attempts=3, overlap=False),
+    "freeze": Kind(freeze, "bulk", timeout=90, max_attempts=3, overlap=True),
     "nap-short": Kind(nap, "bulk", timeout=2, max_attempts=1, overlap=True),
     "chunks": Kind(chunks, "bulk", timeout=60, max_attempts=3, overlap=True),
     "stumble": Kind(stumble, "bulk", timeout=60, max_attempts=2, overlap=True),
+    # May be killed again and again and is still to be done, once.
+    "deed": Kind(nap, "bulk", timeout=60, max_attempts=50, overlap=True),
+    "errand": Kind(nap, "alerts", timeout=60, max_attempts=50, overlap=True),
 }
 
 

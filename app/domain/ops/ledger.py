@@ -22,10 +22,13 @@ from sqlalchemy.orm import aliased
 
 from app.domain.errors import Conflict, NotFound
 from app.domain.models import AttemptOutcome, JobAttempt, JobRun, RunState, Trigger
+from app.domain.ops import connections
 from app.extensions import db
 
 BACKOFF = (2, 30, 180, 900)
 """Seconds before the second, third … attempt."""
+LOCKED_FOR = timedelta(seconds=2)
+"""How long after its lease a run may still be in somebody's transaction before that is ended for it."""
 ERROR_LENGTH = 20_000
 MAIL_ADDRESS = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
 
@@ -257,8 +260,23 @@ def _end_attempt(
 
 
 def reap(now: datetime | None = None, limit: int = 500) -> int:
-    """Take back runs whose worker fell silent past its lease. Safe from any number of processes at once."""
+    """Take back runs whose worker fell silent past its lease. Safe from any number of processes at once.
+
+    The connections of such an attempt are closed: a process that was frozen in the middle of a transaction would keep
+    its rows locked, the run's own row among them. What it says when it wakes up is an error, and fenced.
+    """
     now = now or datetime.now(UTC)
+    taken = _take_back(now, limit)
+    locked = select(JobRun.id, JobRun.worker).where(
+        JobRun.state == RunState.RUNNING.value, JobRun.lease_until < now - LOCKED_FOR
+    )
+    if frozen := db.session.execute(locked.limit(limit)).all():
+        connections.end(connections.name_of(run_id, worker or "") for run_id, worker in frozen)
+        taken += _take_back(now, limit)
+    return taken
+
+
+def _take_back(now: datetime, limit: int) -> int:
     silent = db.session.execute(
         select(JobRun.id, JobRun.worker, JobRun.lease_token)
         .where(JobRun.state == RunState.RUNNING.value, JobRun.lease_until < now)
@@ -274,6 +292,8 @@ def reap(now: datetime | None = None, limit: int = 500) -> int:
             AttemptOutcome.LOST,
             now=now,
         )
+    if silent:
+        connections.end(connections.name_of(run_id, worker or "") for run_id, worker, _ in silent)
     return len(silent)
 
 
