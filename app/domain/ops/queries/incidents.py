@@ -38,7 +38,7 @@ def incident(incident_id: int) -> Incident:
     """With all that was told of it. Raises NotFound."""
     found = db.session.scalar(select(Incident).where(Incident.id == incident_id).options(selectinload(Incident.alarms)))
     if found is None:
-        raise NotFound("There is no such incident. Those that are over are kept for 400 days.")
+        raise NotFound("There is no such incident. Those that are over are kept for 24 months.")
     return found
 
 
