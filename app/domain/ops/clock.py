@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from zoneinfo import ZoneInfo
 
 from croniter import croniter
 
 LOOK_BACK = (timedelta(minutes=5), timedelta(hours=1), timedelta(hours=26), timedelta(days=8), timedelta(days=400))
 LONGEST_GAP = timedelta(days=400)
+MOST_COUNTED = 10_000
+"""Due times are counted no further: a minute's line makes half a million a year."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,22 @@ def last_due(cron: str, time_zone: str, until: datetime, since: datetime) -> dat
         if start == since:
             break
     return None
+
+
+def count_due(cron: str, time_zone: str, after: datetime, until: datetime) -> int:
+    """How many due times lie in (after, until]; counting stops at MOST_COUNTED."""
+    return sum(1 for _ in islice(occurrences(cron, time_zone, after, until), MOST_COUNTED))
+
+
+def next_of_all(lines: Iterable[Line], after: datetime, limit: int = 10) -> list[tuple[datetime, Line]]:
+    """The next due times of all lines together, in order. A line that is due each minute takes no more than its share
+    of the places, so that the others are seen too; what is left over goes to whoever is next."""
+    upcoming = []
+    for place, line in enumerate(lines):
+        moments = islice(occurrences(line.cron, line.time_zone, after, after + LONGEST_GAP), limit)
+        upcoming += [(turn, moment, place, line) for turn, moment in enumerate(moments)]
+    chosen = sorted(upcoming, key=lambda each: each[:3])[:limit]
+    return [(moment, line) for _, moment, _, line in sorted(chosen, key=lambda each: each[1:3])]
 
 
 def _is_second_of_two(wall: datetime) -> bool:

@@ -3,19 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import insert
 
+from app.domain.errors import Conflict, Invalid, NotFound
 from app.domain.models import JobRun, JobSchedule, RunState, Trigger
-from app.domain.ops.clock import Line, next_due, occurrences
+from app.domain.ops.clock import Line, count_due, next_due, occurrences
 from app.domain.ops.ledger import Work
 from app.extensions import db
 
 CATCH_UP = timedelta(days=7)
 """How far back missed due times are written down (PA-23)."""
 REMOVED = "no longer in the code"
+SHORTEST_REASON, LONGEST_REASON = 3, 200
+"""Characters of the reason for a pause."""
+
+
+@dataclass(frozen=True)
+class Pause:
+    """A pause that is over. `not_owed`: due times that fell into it; counting stops at clock.MOST_COUNTED."""
+
+    name: str
+    since: datetime
+    until: datetime
+    reason: str
+    not_owed: int
 
 
 def write_schedule(lines: Iterable[Line], now: datetime | None = None) -> None:
@@ -123,3 +138,54 @@ def materialise(name: str, work: Work, now: datetime | None = None) -> int | Non
     return db.session.execute(
         once.values(row | {"due_at": newest, "run_after": newest, "state": RunState.PENDING.value}).returning(JobRun.id)
     ).scalar()
+
+
+def pause(
+    name: str, reason: str, user_id: int | None, now: datetime | None = None, *, work: Work | None = None
+) -> JobSchedule:
+    """Stop the clock of one line: until it is resumed it makes no due times and owes none. With `work`, what is due
+    already becomes a run first, so that nothing owed before is forgotten. A run that waits or works goes on.
+
+    Raises Invalid (the reason has 3 to 200 characters), NotFound, and Conflict when it is paused already.
+    """
+    now = now or datetime.now(UTC)
+    reason = reason.strip()
+    if not SHORTEST_REASON <= len(reason) <= LONGEST_REASON:
+        raise Invalid(
+            f"Say why, in {SHORTEST_REASON} to {LONGEST_REASON} characters: it stands on every page.", field="reason"
+        )
+    if work is not None:
+        materialise(name, work, now)
+    paused = db.session.execute(
+        update(JobSchedule)
+        .where(JobSchedule.name == name, JobSchedule.enabled)
+        .values(enabled=False, paused_reason=reason, paused_at=now, paused_by_id=user_id, updated_at=now)
+        .returning(JobSchedule)
+        .execution_options(populate_existing=True, synchronize_session=False)
+    ).scalar()
+    if paused is None:
+        found = db.session.get(JobSchedule, name, populate_existing=True)
+        if found is None or found.paused_reason == REMOVED:
+            raise NotFound(f"No line of the clock is called “{name}”.")
+        raise Conflict(f"“{name}” is paused already: {found.paused_reason}")
+    return paused
+
+
+def resume(name: str, now: datetime | None = None) -> Pause:
+    """Start the clock of a paused line: it owes its due times from now on. Those of the pause are neither missed nor
+    owed; how many they were is said. Raises NotFound, and Conflict when it is not paused."""
+    now = now or datetime.now(UTC)
+    row = db.session.execute(
+        select(JobSchedule).where(JobSchedule.name == name).with_for_update().execution_options(populate_existing=True)
+    ).scalar()
+    if row is None or row.paused_reason == REMOVED:
+        raise NotFound(f"No line of the clock is called “{name}”.")
+    if row.enabled:
+        raise Conflict(f"“{name}” is not paused.")
+    since = row.paused_at or row.updated_at
+    over = Pause(name, since, now, row.paused_reason or "", count_due(row.cron, row.time_zone, since, now))
+    row.enabled, row.paused_reason, row.paused_at, row.paused_by_id = True, None, None, None
+    row.due_from = row.last_due_at = row.updated_at = now
+    row.next_due_at = next_due(row.cron, row.time_zone, now)
+    db.session.flush()
+    return over

@@ -67,20 +67,168 @@ def did_nothing(kind: str, counts: Mapping[str, Any]) -> bool:
     return counts_in_words(kind, counts) == NOTHING.get(kind, "")
 
 
-def clock_in_words(cron: str) -> str:
-    """“every 15 min”, “daily 3:15”; another clock is shown as it is written."""
-    minute, hour, *rest = cron.split()
-    if rest != ["*", "*", "*"]:
-        return cron
-    if (minute, hour) == ("*", "*"):
-        return "every minute"
-    if minute.startswith("*/") and hour == "*":
-        return f"every {minute[2:]} min"
-    if minute.isdigit() and hour.isdigit():
-        return f"daily {int(hour)}:{int(minute):02d}"
-    if minute.isdigit() and hour == "*":
-        return f"hourly at :{int(minute):02d}"
-    return cron
+COVERS: dict[str, str] = {
+    "alerts": "Takes every change to a listing that was recorded since the run before, whatever time passed, and holds "
+    "it against every saved search. When it has succeeded, digests turns what fits into one mail a buyer, and messages "
+    "sends them.",
+    "sweep": "Takes back the runs and messages that a dead worker held, starts messages when mail is due, and draws "
+    "the balance of the last 24 hours for the lamp of every page.",
+    "retention": "Moves out what is older than it is kept, as the Data page lists it, deletes the files of old imports, "
+    "and makes room for the matches of the coming days.",
+    "digests": "Turns the matches that wait for a buyer, and are due, into one mail to their address.",
+    "messages": "Sends what is due, each message claimed by itself; it starts itself again while there is more.",
+    "imports": "Reads one uploaded file to its end and records every change to a listing.",
+}
+"""What a kind of run does, which stages follow it, and which stretch of time it speaks for."""
+WITHOUT: dict[str, str] = {
+    "alerts": "While it is paused no match is found and no mail of matches goes out. Changes wait; none is lost.",
+    "sweep": "While it is paused nobody takes back what a dead worker held, and mail that became due waits for the next "
+    "digests run.",
+    "retention": "While it is paused the tables grow, and no room is made for the matches of the coming days.",
+}
+"""What does not happen while a line of this kind is paused."""
+
+
+def covers(kind: str) -> str:
+    return COVERS.get(kind, f"Does what app/jobs says of “{kind}”.")
+
+
+def without(kind: str) -> str:
+    return WITHOUT.get(kind, "While it is paused it makes no runs, and owes none.")
+
+
+WEEKDAYS = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")
+MONTHS = (
+    "January", "February", "March", "April", "May", "June",
+    "July", "August", "September", "October", "November", "December",
+)  # fmt: skip
+MOST_TIMES = 6
+"""A list of more times of day than this says less than the cron line itself."""
+
+
+class _Unsaid(ValueError):
+    """A clock for which there are no plain words."""
+
+
+def clock_in_words(cron: str, time_zone: str = "") -> str:
+    """“every 15 minutes”; “every day at 3:15, New York time”; “on weekdays at 9:00”. The zone is named where it makes
+    a difference. A clock without plain words is shown as it is written."""
+    fields = cron.lower().split()
+    try:
+        minute, hour, day, month, weekday = fields
+        is_daily = (day, month, weekday) == ("*", "*", "*")
+        times, repeats = _times(minute, hour)
+        if is_daily:
+            said = times if repeats else f"every day {times}"
+        else:
+            said = f"{times} {_days(day, month, weekday)}" if repeats else f"{_days(day, month, weekday)} {times}"
+    except ValueError:
+        return f"{cron}, {zone_in_words(time_zone)}" if time_zone else cron
+    names_a_place = not is_daily or hour != "*"
+    return f"{said}, {zone_in_words(time_zone)}" if time_zone and names_a_place else said
+
+
+def zone_in_words(time_zone: str) -> str:
+    """America/New_York → New York time; UTC stays."""
+    return f"{time_zone.rsplit('/', 1)[-1].replace('_', ' ')} time" if "/" in time_zone else time_zone
+
+
+def _times(minute: str, hour: str) -> tuple[str, bool]:
+    """The times of a day, and whether they are a rhythm (“every 15 minutes”) rather than moments (“at 3:15”)."""
+    every = _step(minute, 60)
+    if hour == "*":
+        if every:
+            return _rhythm(every, "minute"), True
+        past = [f":{one:02d}" for one in _numbers(minute, 0, 59)]
+        if len(past) > MOST_TIMES:
+            raise _Unsaid
+        return f"every hour at {_listed(past)}", True
+    hours = _numbers(hour, 0, 23)
+    if not every:
+        minutes = _numbers(minute, 0, 59)
+        step = _step(hour, 24)
+        if step and step > 1 and len(minutes) == 1:
+            return _rhythm(step, "hour") + (f" at :{minutes[0]:02d}" if minutes[0] else ""), True
+        if len(minutes) == 1 and len(hours) > 2 and _is_run(hours):
+            return f"every hour from {_wall(hours[0], minutes[0])} to {_wall(hours[-1], minutes[0])}", True
+        moments = [_wall(one, other) for one in hours for other in minutes]
+        if len(moments) > MOST_TIMES:
+            raise _Unsaid
+        return f"at {_listed(moments)}", False
+    if not _is_run(hours):
+        raise _Unsaid
+    return f"{_rhythm(every, 'minute')} from {_wall(hours[0], 0)} to {_wall(hours[-1], 60 - every)}", True
+
+
+def _days(day: str, month: str, weekday: str) -> str:
+    said = []
+    if day == "l":
+        said.append("on the last day of the month")
+    elif day != "*":
+        said.append(f"on the {_listed([_ordinal(one) for one in _numbers(day, 1, 31)])} of the month")
+    if weekday != "*":
+        names = {name[:3].lower(): number for number, name in enumerate(WEEKDAYS)}
+        days = sorted({one % 7 for one in _numbers(weekday, 0, 7, names)})
+        if days == [1, 2, 3, 4, 5]:
+            said.append("on weekdays")
+        elif days == [0, 6]:
+            said.append("at weekends")
+        else:
+            # The week is told from Monday on.
+            said.append(f"on {_listed([WEEKDAYS[one] for one in sorted(days, key=lambda each: (each - 1) % 7)])}")
+    words = " and ".join(said)  # cron means either day, when both are named
+    if month == "*":
+        return words
+    names = {name[:3].lower(): number for number, name in enumerate(MONTHS, 1)}
+    months = _listed([MONTHS[one - 1] for one in _numbers(month, 1, 12, names)])
+    if words.endswith(" of the month"):
+        return f"{words.removesuffix(' the month')} {months}"
+    return f"{words or 'every day'} in {months}"
+
+
+def _numbers(field: str, lowest: int, highest: int, names: Mapping[str, int] | None = None) -> list[int]:
+    """What a field allows: numbers, names, lists, ranges and steps. Raises ValueError for what only cron knows."""
+
+    def number(word: str) -> int:
+        return names[word] if names and word in names else int(word)
+
+    found: set[int] = set()
+    for part in field.split(","):
+        span, _, step = part.partition("/")
+        first, _, last = span.partition("-")
+        start = lowest if span == "*" else number(first)
+        end = number(last) if last else highest if step or span == "*" else start
+        if not lowest <= start <= end <= highest:
+            raise _Unsaid
+        found.update(range(start, end + 1, int(step or 1)))
+    return sorted(found)
+
+
+def _step(field: str, whole: int) -> int:
+    """15 for */15, 1 for *; 0 where there is no even rhythm."""
+    step = 1 if field == "*" else int(field[2:]) if field.startswith("*/") else 0
+    return step if step and whole % step == 0 else 0
+
+
+def _rhythm(step: int, unit: str) -> str:
+    return f"every {unit}" if step == 1 else f"every {step} {unit}s"
+
+
+def _is_run(numbers: list[int]) -> bool:
+    return numbers == list(range(numbers[0], numbers[-1] + 1))
+
+
+def _wall(hour: int, minute: int) -> str:
+    return f"{hour}:{minute:02d}"
+
+
+def _ordinal(number: int) -> str:
+    ending = "th" if 10 <= number % 100 <= 20 else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{ending}"
+
+
+def _listed(words: list[str]) -> str:
+    return " and ".join(filter(None, (", ".join(words[:-1]), words[-1])))
 
 
 def bytes_in_words(size: int) -> str:

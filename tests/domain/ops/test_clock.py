@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from app.domain.ops.clock import last_due, next_due, occurrences
+from app.domain.ops.clock import Line, last_due, next_due, next_of_all, occurrences
 
 NEW_YORK = "America/New_York"
 
@@ -53,3 +53,25 @@ def test_a_due_time_is_due_at_its_very_second():
     due = utc(2026, 11, 20, 15, 45)
     assert last_due("*/15 * * * *", "UTC", due, due - timedelta(hours=1)) == due
     assert next_due("*/15 * * * *", "UTC", due) == due + timedelta(minutes=15)
+
+
+def test_the_next_due_times_of_all_lines_leave_each_its_share():
+    """A line of every minute must not hide the others."""
+    sweep, alerts, nightly = (
+        Line("sweep", "sweep", "* * * * *", "UTC", 240),
+        Line("alerts", "alerts", "*/15 * * * *", "UTC", 600),
+        Line("retention", "retention", "15 3 * * *", "UTC", 3600),
+    )
+    now = datetime(2026, 11, 20, 10, 40, tzinfo=UTC)
+    found = [(f"{moment:%d %H:%M}", line.name) for moment, line in next_of_all([sweep, alerts, nightly], now, 7)]
+    assert found == [
+        ("20 10:41", "sweep"),
+        ("20 10:42", "sweep"),
+        ("20 10:43", "sweep"),
+        ("20 10:45", "alerts"),
+        ("20 11:00", "alerts"),
+        ("21 03:15", "retention"),
+        ("22 03:15", "retention"),
+    ]
+    assert len(next_of_all([nightly], now)) == 10
+    assert next_of_all([], now) == []

@@ -6,9 +6,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from app.domain.errors import Conflict, Invalid, NotFound
 from app.domain.models import JobRun, JobSchedule
-from app.domain.ops import due, ledger
-from app.domain.ops.clock import Line
+from app.domain.ops import balance, due, ledger
+from app.domain.ops.clock import MOST_COUNTED, Line
 from app.domain.ops.ledger import Work
 
 ALERTS = Line("alerts", "alerts", "*/15 * * * *", "UTC", 600)
@@ -111,3 +112,74 @@ def test_a_paused_line_stays_paused_when_the_code_is_deployed_again(db, alerts):
     db.session.flush()
     due.write_schedule([ALERTS], now=at(10, 10))
     assert due.materialise("alerts", WORK, at(10, 16)) is None
+
+
+# --- A pause ---
+
+
+def test_a_paused_line_makes_no_due_times_and_owes_none_of_them_afterwards(db, alerts):
+    due.pause("alerts", "the relay is being moved", None, at(10, 20))
+    assert due.materialise("alerts", WORK, at(10, 31)) is None
+    assert balance_of_due_times(at(10, 46)) == (0, 0), "while it is paused"
+    over = due.resume("alerts", at(13, 20))
+    due.materialise("alerts", WORK, at(13, 31))
+    assert rows(db) == [("13:30", "pending")]
+    assert (over.since, over.until, over.not_owed) == (at(10, 20), at(13, 20), 12)
+    assert over.reason == "the relay is being moved"
+    assert balance_of_due_times(at(13, 31)) == (1, 0), "after it"
+
+
+def balance_of_due_times(now: datetime) -> tuple[int, int]:
+    line = next(line for line in balance.balance(NOW, now) if line.key == "due_times")
+    return line.total, line.remainder
+
+
+def test_what_was_due_before_the_pause_is_not_forgotten(db, alerts):
+    due.pause("alerts", "too many mails", None, at(10, 31), work=WORK)
+    assert rows(db) == [("10:15", "missed"), ("10:30", "pending")]
+    due.resume("alerts", at(10, 40))
+    due.materialise("alerts", WORK, at(10, 46))
+    assert rows(db) == [("10:15", "missed"), ("10:30", "missed"), ("10:45", "pending")]
+
+
+@pytest.mark.parametrize("reason", ["", "  no ", "x" * 201])
+def test_a_pause_says_why(db, alerts, reason):
+    with pytest.raises(Invalid) as refusal:
+        due.pause("alerts", reason, None, at(10, 20))
+    assert refusal.value.field == "reason"
+    assert db.session.get(JobSchedule, "alerts").enabled
+
+
+def test_a_pause_keeps_who_when_and_why_and_the_code_does_not_end_it(db, alerts, make, office):
+    person = make.user(office=office)
+    due.pause("alerts", " the relay is being moved ", person.id, at(10, 20))
+    due.write_schedule([ALERTS], now=at(10, 25))
+    row = db.session.get(JobSchedule, "alerts", populate_existing=True)
+    assert (row.enabled, row.paused_reason) == (False, "the relay is being moved")
+    assert (row.paused_at, row.paused_by_id) == (at(10, 20), person.id)
+    due.resume("alerts", at(10, 30))
+    assert (row.enabled, row.paused_reason, row.paused_at, row.paused_by_id) == (True, None, None, None)
+
+
+def test_a_line_is_paused_once_and_resumed_once(db, alerts):
+    with pytest.raises(Conflict):
+        due.resume("alerts", at(10, 20))
+    due.pause("alerts", "for a while", None, at(10, 20))
+    with pytest.raises(Conflict, match="for a while"):
+        due.pause("alerts", "for ever", None, at(10, 21))
+    due.resume("alerts", at(10, 30))
+
+
+def test_what_is_not_on_the_clock_is_neither_paused_nor_resumed(db, alerts):
+    due.write_schedule([], now=at(10, 10))
+    for name in ("alerts", "nobody"):
+        with pytest.raises(NotFound):
+            due.pause(name, "for a while", None, at(10, 20))
+        with pytest.raises(NotFound):
+            due.resume(name, at(10, 20))
+
+
+def test_due_times_of_a_long_pause_are_counted_up_to_a_limit(db):
+    due.write_schedule([Line("sweep", "sweep", "* * * * *", "UTC", 240)], now=NOW)
+    due.pause("sweep", "for a very long while", None, NOW)
+    assert due.resume("sweep", NOW + timedelta(days=400)).not_owed == MOST_COUNTED
