@@ -34,6 +34,7 @@ from app.domain.ops.ledger import Hint, LeaseLost
 from app.extensions import db, redis_for_web, settings
 from app.jobs.kinds import KINDS, Kind
 from app.jobs.run import Lease, Run
+from app.jobs import trace
 
 log = structlog.get_logger(__name__)
 
@@ -68,6 +69,7 @@ def start(
         now=now,
     )
 
+        trace=trace.headers(),
 
 def retry(run_id: int, user_id: int | None = None) -> JobRun:
     """Write down the same run again. Raises NotFound, or Conflict while it has not ended."""
@@ -199,6 +201,7 @@ def _perform(claimed: JobRun) -> None:
 
 def _undo() -> None:
     """Roll back, also when the connection was closed from the other side."""
+        trace.going_on(claimed.trace, name),
     try:
         db.session.rollback()
     except Exception:
@@ -220,6 +223,7 @@ def _record_failure(run: Run, token: Any, error: Exception, *, timed_out: bool) 
     if state is None:  # another attempt's by now; whoever took it back has said so
         log.warning("run.fenced", error=type(error).__name__)
         return
+                    trace=trace.headers(),
     log.warning("run.failed", error=type(error).__name__, state=state)
     if state == RunState.FAILED:  # once, at the end: attempts that will be repeated are not news
         with sentry_sdk.new_scope() as scope:

@@ -179,6 +179,40 @@ def test_sentry_hears_of_a_failure_once_and_of_no_person(db, errand):
         sentry_sdk.init()
 
 
+def test_a_request_its_run_and_what_follows_are_one_trace(db, errand):
+    """Also when the hint is lost: the headers are in the row."""
+
+    def stumble(run: Run) -> dict[str, int]:
+        run.then("messages")
+        if run.attempt == 1:
+            return {}
+        raise ValueError("no")
+
+    errand["function"] = stumble
+    kept = Kept()
+    sentry_sdk.init(dsn="http://key@127.0.0.1:9/1", transport=kept, traces_sample_rate=0.0)
+    try:
+        with sentry_sdk.isolation_scope(), sentry_sdk.start_transaction(name="the request") as asked:
+            run_id = begun()
+        work(run_id)
+        assert found(run_id).trace["sentry-trace"].startswith(asked.trace_id)
+        (follower,) = db.session.query(JobRun).filter_by(after_run_id=run_id).all()
+        assert follower.trace["sentry-trace"].startswith(asked.trace_id)
+        with sentry_sdk.isolation_scope(), sentry_sdk.start_transaction(name="another") as other:
+            failing = begun()
+        found(failing).attempt = 1
+        database.session.commit()
+        work(failing)
+        (event,) = kept.events
+        assert event["contexts"]["trace"]["trace_id"] == other.trace_id != asked.trace_id
+    finally:
+        sentry_sdk.init()
+
+
+def test_without_sentry_no_trace_is_kept(db, errand):
+    assert found(begun()).trace is None
+
+
 def test_a_follow_up_that_waits_already_is_not_doubled(db, errand):
     errand["function"] = lambda run: run.then("messages", dedup_key="messages-due") or {}
     for _ in range(2):

@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import CursorResult, and_, cast, exists, or_, select, text, update
+from sqlalchemy import CursorResult, and_, cast, exists, null, or_, select, text, update
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import aliased
@@ -57,6 +57,7 @@ def add(
     after_run_id: int | None = None,
     dedup_key: str | None = None,
     run_after: datetime | None = None,
+    trace: dict[str, Any] | None = None,
     now: datetime | None = None,
 ) -> JobRun:
     """Write down a run that is to be done. With a `dedup_key` that is pending or running, returns that one instead."""
@@ -74,6 +75,7 @@ def add(
             after_run_id=after_run_id,
             max_attempts=work.max_attempts,
             run_after=run_after or now,
+            trace=trace or null(),
             created_at=now,
         )
         .on_conflict_do_nothing(
@@ -98,6 +100,7 @@ def add(
                 after_run_id=after_run_id,
                 dedup_key=dedup_key,
                 run_after=run_after,
+                trace=trace,
                 now=now,
             )
     run = db.session.get(JobRun, run_id)
