@@ -50,6 +50,8 @@ class Verdict:
     """For the head of the operations page."""
     reasons: Sequence[Reason]
     checked_at: datetime
+    pauses: Sequence[ScheduleHealth] = ()
+    """The lines that a person stopped: loud on every page of an admin."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,9 @@ class ScheduleHealth:
     next_due: datetime | None
     last_success: datetime | None
     overdue_since: datetime | None
+    paused_at: datetime | None = None
+    paused_by: str | None = None
+    """The name of who paused it."""
 
 
 @dataclass(frozen=True)
@@ -127,6 +132,8 @@ def _judge_line(line: dict[str, Any], now: datetime) -> ScheduleHealth:
         next_due=_moment(line["next_due_at"]),
         last_success=last_success,
         overdue_since=None if is_kept else _first_broken(line, last_good or due_from, now - grace),
+        paused_at=_moment(line["paused_at"]),
+        paused_by=line["paused_by"],
     )
 
 
@@ -151,11 +158,16 @@ def verdict(now: datetime | None = None, *, signs: Vitals | None = None, sums: S
     bad = [reason for reason in reasons if reason.tone is Tone.BAD]
     if bad:
         more = f", and {len(bad) - 1} more" if len(bad) > 1 else ""
-        return Verdict(Tone.BAD, bad[0].sentence + more, bad[0].sentence + ".", reasons, now)
+        return Verdict(Tone.BAD, bad[0].sentence + more, bad[0].sentence + ".", reasons, now, _pauses(signs))
     if reasons:
         line = f"Everything runs. {reasons[0].sentence}."
-        return Verdict(Tone.WAIT, reasons[0].sentence, line, reasons, now)
+        return Verdict(Tone.WAIT, reasons[0].sentence, line, reasons, now, _pauses(signs))
     return Verdict(Tone.GOOD, "Everything works", "Everything works, and every row is accounted for.", [], now)
+
+
+def _pauses(signs: Vitals) -> list[ScheduleHealth]:
+    on_the_clock = {line.name for line in registry().lines}
+    return [line for line in signs.schedules if line.is_paused and line.name in on_the_clock]
 
 
 def _silent_processes(signs: Vitals) -> list[Reason]:
@@ -176,6 +188,7 @@ def _silent_processes(signs: Vitals) -> list[Reason]:
 
 def _overdue(signs: Vitals) -> list[Reason]:
     written = {line.name for line in signs.schedules}
+    paused = {line.name for line in _pauses(signs)}
     reasons = [
         Reason(Tone.BAD, f"“{line.name}” was never put on the clock", None, line.kind)
         for line in registry().lines
@@ -185,9 +198,9 @@ def _overdue(signs: Vitals) -> list[Reason]:
         if line.overdue_since is not None:
             word = "has stopped" if line.last_success else "has never run"
             reasons.append(Reason(Tone.BAD, f"“{line.name}” {word}", line.overdue_since, line.kind))
-        elif line.is_paused and line.name in {each.name for each in registry().lines}:
+        elif line.name in paused:
             why = f": {line.paused_reason}" if line.paused_reason else ""
-            reasons.append(Reason(Tone.WAIT, f"“{line.name}” is paused{why}", None, line.kind))
+            reasons.append(Reason(Tone.WAIT, f"“{line.name}” is paused{why}", line.paused_at, line.kind))
     return reasons
 
 
@@ -258,6 +271,12 @@ def lamp(key: str, now: datetime | None = None) -> Verdict:
     fresh = verdict(now)
     light(key, fresh)
     return fresh
+
+
+def dim(key: str) -> None:
+    """Something was changed that the lamp tells: the next page judges anew."""
+    with _lamp_lock:
+        _lamp.pop(key, None)
 
 
 def light(key: str, fresh: Verdict) -> None:

@@ -256,7 +256,8 @@ _VITALS = text(
     SELECT
         (SELECT coalesce(json_agg(found), '[]') FROM (
             SELECT s.name, s.kind, s.cron, s.time_zone, s.grace_seconds, s.enabled, s.paused_reason, s.due_from,
-                s.next_due_at,
+                s.next_due_at, s.paused_at,
+                (SELECT u.full_name FROM "user" u WHERE u.id = s.paused_by_id) AS paused_by,
                 (SELECT max(r.due_at) FROM job_run r WHERE r.schedule_name = s.name AND r.state = 'succeeded'
                     AND r.due_at > :month_ago) AS last_good_due,
                 (SELECT max(r.finished_at) FROM job_run r WHERE r.kind = s.kind AND r.state = 'succeeded') AS last_success
