@@ -5,9 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+
+VERSION = "0.1.0"
+"""As in pyproject.toml; a guard compares."""
 
 
 class SettingsError(ValueError):
@@ -73,6 +77,16 @@ def _one_of(*words: str) -> Any:
     return parse
 
 
+def _networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    return tuple(ip_network(each.strip(), strict=False) for each in text.split(",") if each.strip())
+
+
+def _pattern(text: str) -> str:
+    if "{event_id}" not in _url("http", "https")(text):
+        raise ValueError("must hold {event_id}")
+    return text
+
+
 def setting(parse: Any = str, default: Any = ..., *, about: str) -> Any:
     """One setting: how to read it, its default (none = required), and its line in .env.example."""
     extra = {} if default is ... else {"default": default}
@@ -97,6 +111,19 @@ class Config:
     legacy_mongo_url: str = setting(str, "", about="the legacy MongoDB to stay in step with; empty = none")
     slack_api_url: str = setting(str, "", about="another address for Slack's Web API; empty = slack.com")
     sentry_dsn: str = setting(str, "", about="where errors are reported; empty = nowhere")
+    sentry_environment: str = setting(str, "production", about="what this installation is called there")
+    sentry_url: str = setting(
+        _pattern,
+        "",
+        about="where a report is read, linked from its run: https://sentry.example/organizations/x/issues/?query={event_id}",
+    )
+    release: str = setting(str, "", about="what this build is called in reports; empty = the version of the code")
+    metrics_token: str = setting(str, "", about="who shows it as a Bearer token may read /metrics; see docs/ops")
+    metrics_allow: tuple[IPv4Network | IPv6Network, ...] = setting(
+        _networks,
+        (),
+        about="networks that may read /metrics without a token, with commas: 10.0.0.0/8, ::1; see docs/ops",
+    )
     log_format: str = setting(_one_of("json", "console"), "json", about="json for machines, console for eyes")
     log_level: str = setting(
         _one_of("debug", "info", "warning", "error"), "info", about="the least severe event that is written"

@@ -1,5 +1,5 @@
-"""Events with fields, one per outcome, never personal data; and Sentry for what failed. One setup for web, workers,
-scheduler and commands."""
+"""Events with fields, one per outcome, never personal data; what failed goes to Sentry too (app/sentry.py). One setup for
+web, workers, scheduler and commands."""
 
 from __future__ import annotations
 
@@ -7,12 +7,9 @@ import logging
 import sys
 from typing import TYPE_CHECKING, Any
 
-import sentry_sdk
 import structlog
-from sentry_sdk.integrations.flask import FlaskIntegration
-from sentry_sdk.integrations.logging import LoggingIntegration, ignore_logger
-from sentry_sdk.integrations.rq import RqIntegration
-from sentry_sdk.integrations.sqlalchemy import SqlalchemyIntegration
+
+from app import sentry
 
 if TYPE_CHECKING:
     from app.config import Config
@@ -49,34 +46,4 @@ def configure(config: Config) -> None:
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=False,
     )
-    start_sentry(config)
-
-
-def without_people(event: Any, hint: dict[str, Any]) -> Any:
-    """A query string may hold a name, an address or a token: what is reported says where, not about whom."""
-    del hint
-    event.get("request", {}).pop("query_string", None)
-    return event
-
-
-def start_sentry(config: Config) -> None:
-    """Off without a DSN. No personal data leaves: no default PII, no local variables, no request bodies."""
-    if not config.sentry_dsn:
-        return
-    for reports_itself in ("app.errors", "app.domain.messages.send"):
-        ignore_logger(reports_itself)  # it hands over the exception with its traceback: one event, not two
-    sentry_sdk.init(
-        dsn=config.sentry_dsn,
-        send_default_pii=False,
-        include_local_variables=False,
-        max_request_body_size="never",
-        before_send=without_people,
-        shutdown_timeout=1,
-        traces_sample_rate=0.0,
-        integrations=[
-            FlaskIntegration(),
-            RqIntegration(),
-            SqlalchemyIntegration(),
-            LoggingIntegration(level=logging.INFO, event_level=logging.ERROR),
-        ],
-    )
+    sentry.start(config)

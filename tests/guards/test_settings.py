@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
-from app.config import Config, SettingsError
+from app.config import VERSION, Config, SettingsError
 
 EXAMPLE = (Path(__file__).parent.parent.parent / ".env.example").read_text()
 LINES = re.findall(r"^# (.+)\n([A-Z_]+)=(.*)$", EXAMPLE, re.MULTILINE)
@@ -34,3 +35,8 @@ def test_the_example_with_a_secret_is_a_usable_environment():
 def test_without_a_secret_it_is_refused_by_name():
     with pytest.raises(SettingsError, match="SECRET_KEY"):
         Config.from_env({name: value for _, name, value in LINES})
+
+
+def test_the_code_knows_the_version_of_the_project():
+    project = tomllib.loads((Path(__file__).parent.parent.parent / "pyproject.toml").read_text())
+    assert project["project"]["version"] == VERSION

@@ -1,0 +1,115 @@
+"""Trouble reaches Sentry once, and nobody's name with it. Against a real endpoint on loopback; what workers report is in
+faults/test_sentry.py."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from flask import Flask
+
+from app import sentry
+from app.config import VERSION
+from devstack.testing import test_servers
+from tests.faults.sentry_endpoint import Sentry, sentry_endpoint
+
+ROOT = Path(__file__).parent.parent
+PERSON = {"name": "Wilhelmina Okonkwo", "email": "wilhelmina.o@example.com", "phone": "(207) 555-0142"}
+TRACES = ("Wilhelmina", "Okonkwo", "wilhelmina.o", "555-0142")
+
+
+@pytest.fixture
+def endpoint() -> Iterator[Sentry]:
+    with sentry_endpoint() as found:
+        yield found
+
+
+def environ_of(app: Flask, **more: str) -> dict[str, str]:
+    config = app.extensions["porchlight"]
+    return dict(os.environ) | {
+        "DATABASE_URL": config.database_url,
+        "REDIS_URL": test_servers().redis_url,
+        "SECRET_KEY": config.secret_key,
+        "PUBLIC_URL": config.public_url,
+        "SMTP_URL": config.smtp_url,
+        "MAIL_FROM": config.mail_from,
+        "SESSION_COOKIE_SECURE": "0",
+        "PERSON": json.dumps(PERSON),
+        **more,
+    }
+
+
+def trouble(app: Flask, dsn: str) -> float:
+    """Run the troubled app; the seconds it took."""
+    began = time.monotonic()
+    program = [sys.executable, "-m", "tests.troubled_app"]
+    subprocess.run(program, cwd=ROOT, env=environ_of(app, SENTRY_DSN=dsn), check=True, timeout=120)
+    return time.monotonic() - began
+
+
+def test_each_trouble_is_one_event_that_says_where_and_nothing_of_whom(app, endpoint):
+    trouble(app, endpoint.dsn)
+    leak, double, ours, other, quoting = endpoint.events
+    assert leak["exception"]["values"][-1]["value"] == "the roof of … leaks"
+    frame = leak["exception"]["values"][-1]["stacktrace"]["frames"][-1]
+    assert (frame["function"], frame["context_line"].strip()[:5]) == ("leaks", "raise")
+    assert (leak["transaction"], leak["request"], leak["release"]) == (
+        "leaks",
+        {"method": "POST"},
+        f"porchlight@{VERSION}",
+    )
+    assert len(leak["tags"]["request_id"]) == 8
+    assert [crumb["message"] for crumb in leak["breadcrumbs"]["values"][-3:]] == [
+        "SELECT %(who)s",
+        "roof.looked_at",
+        "looked at the roof of %s",
+    ]
+    assert double["tags"] | {"request_id": ""} == {
+        "sqlstate": "23505",
+        "constraint": "office_office_key_key",
+        "table": "office",
+        "request_id": "",
+    }
+    assert (ours["logentry"]["message"], ours["extra"]) == ("roof.mended", {"run_id": 7, "error": "ValueError"})
+    assert other["logentry"]["message"] == "a line worth an event"
+    assert quoting["logentry"]["message"] == "the roof of …"
+    everything = b"".join(endpoint.raw).decode()
+    assert not [trace for trace in TRACES if trace in everything]
+
+
+def test_what_is_not_listed_does_not_leave(app, endpoint):
+    trouble(app, endpoint.dsn)
+    for event in endpoint.events:
+        assert set(event) <= {*sentry.KEPT, "contexts", "logentry", "extra", "message", "request"}
+        assert "user" not in event
+        assert set(event["contexts"]) == {"trace"}
+
+
+def test_an_endpoint_that_hangs_or_is_not_there_holds_nobody_up(app, endpoint):
+    usual = trouble(app, endpoint.dsn)
+    assert trouble(app, "http://key@127.0.0.1:9/1") < usual + 2
+    endpoint.mood = "hang"
+    # One second at the end of the program, for what is still on its way; none in a request.
+    assert trouble(app, endpoint.dsn) < usual + 4
+
+
+def test_a_message_keeps_the_programs_words_and_loses_every_other():
+    here = (__file__,)
+    unknown = "zz" + "yzx"  # in this file only in halves
+    assert sentry.without_values(f"the constraint 12 of {unknown}", here) == "the constraint 12 of …"
+    assert sentry.without_values(f"no {unknown}, {unknown} at all", here) == "no … at all"
+    assert sentry.without_values("call +1 207 555 0142 or (207) 555-0142", here) == "call … or …"
+    assert sentry.without_values("write to a.b@c.example", here) == "write to …"
+
+
+def test_a_reports_address_needs_the_setting_and_a_report():
+    pattern = "https://sentry.example/issues/?query={event_id}"
+    assert sentry.url_of(pattern, "abc") == "https://sentry.example/issues/?query=abc"
+    assert sentry.url_of(pattern, None) is None
+    assert sentry.url_of("", "abc") is None
