@@ -32,9 +32,9 @@ from app.domain.models import AttemptOutcome, JobRun, RunState, Trigger
 from app.domain.ops import ledger
 from app.domain.ops.ledger import Hint, LeaseLost
 from app.extensions import db, redis_for_web, settings
+from app.jobs import trace
 from app.jobs.kinds import KINDS, Kind
 from app.jobs.run import Lease, Run
-from app.jobs import trace
 
 log = structlog.get_logger(__name__)
 
@@ -66,10 +66,10 @@ def start(
         user_id=user_id,
         dedup_key=dedup_key,
         run_after=run_after,
+        trace=trace.headers(),
         now=now,
     )
 
-        trace=trace.headers(),
 
 def retry(run_id: int, user_id: int | None = None) -> JobRun:
     """Write down the same run again. Raises NotFound, or Conflict while it has not ended."""
@@ -166,6 +166,7 @@ def _perform(claimed: JobRun) -> None:
     deadline = datetime.now(UTC) + timedelta(seconds=kind.timeout)
     with (
         structlog.contextvars.bound_contextvars(stage=name, attempt=claimed.attempt),
+        trace.going_on(claimed.trace, name),
         Lease(run_id, token, settings().run_lease_seconds, deadline) as lease,
     ):
         run = Run(
@@ -187,6 +188,7 @@ def _perform(claimed: JobRun) -> None:
                     trigger=Trigger.EVENT,
                     after_run_id=run_id,
                     dedup_key=follow.dedup_key,
+                    trace=trace.headers(),
                 )
             ledger.finish(run_id, token, counts)
             db.session.commit()
@@ -201,7 +203,6 @@ def _perform(claimed: JobRun) -> None:
 
 def _undo() -> None:
     """Roll back, also when the connection was closed from the other side."""
-        trace.going_on(claimed.trace, name),
     try:
         db.session.rollback()
     except Exception:
@@ -223,7 +224,6 @@ def _record_failure(run: Run, token: Any, error: Exception, *, timed_out: bool) 
     if state is None:  # another attempt's by now; whoever took it back has said so
         log.warning("run.fenced", error=type(error).__name__)
         return
-                    trace=trace.headers(),
     log.warning("run.failed", error=type(error).__name__, state=state)
     if state == RunState.FAILED:  # once, at the end: attempts that will be repeated are not news
         with sentry_sdk.new_scope() as scope:
