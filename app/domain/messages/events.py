@@ -11,8 +11,9 @@ import orjson
 from app.domain.errors import NotFound
 from app.domain.messages import queries
 from app.domain.messages.queue import DEAD_ADDRESS
+from app.domain.messages.settle import ARRIVED, settle_arrived
 from app.domain.messages.suppression import suppress
-from app.domain.models import EventType, OutboundMessage, SuppressionReason, SuppressionScope
+from app.domain.models import EventType, MessageState, OutboundMessage, SuppressionReason, SuppressionScope
 from app.extensions import db
 
 
@@ -27,7 +28,8 @@ def record_event(
     fields: dict[str, Any] | None = None,
     occurred_at: datetime | None = None,
 ) -> bool:
-    """Append what happened. Idempotent by (source, event_id); False when it was known. Never changes `sent`.
+    """Append what happened. Idempotent by (source, event_id); False when it was known. Never changes `sent`; of a
+    message of unknown fate, a sign that it arrived makes it sent.
 
     A complaint, and a bounce that calls the address dead (`enhanced` as in RFC 3463), suppress the address at once.
     Raises NotFound.
@@ -61,4 +63,6 @@ def record_event(
             outbound_message_id=message.id,
             now=occurred_at,
         )
+    if event_type in ARRIVED and message.state == MessageState.UNKNOWN:
+        settle_arrived()
     return int(getattr(result, "rowcount", 0)) == 1

@@ -15,6 +15,7 @@ from sqlalchemy import TextClause
 
 from app.domain.messages import queries
 from app.domain.messages.mime import Letter
+from app.domain.messages.settle import settle_arrived
 from app.domain.messages.suppression import suppress
 from app.domain.models import MessageState, SuppressionReason, SuppressionScope
 from app.extensions import db
@@ -148,8 +149,11 @@ def release(token: UUID) -> None:
 
 
 def reap(now: datetime) -> int:
-    """Take back what dead senders held; how many. Not begun: queued again. Begun: unknown."""
-    return db.session.scalar(queries.REAP, {"now": now}) or 0
+    """Take back what dead senders held; how many. Not begun: queued again. Begun: unknown, unless it gave a sign of
+    having arrived."""
+    taken_back = db.session.scalar(queries.REAP, {"now": now}) or 0
+    settle_arrived(now)
+    return taken_back
 
 
 def backoff(attempt: int) -> timedelta:

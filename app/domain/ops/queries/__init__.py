@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import Row, Select, func, or_, select, text
+from sqlalchemy import Row, Select, func, select, text
 from sqlalchemy.orm import joinedload, load_only
 
-from app.domain.errors import NotFound
 from app.domain.models import (
     Contact,
-    JobAttempt,
     JobRun,
     MessageState,
     OutboundMessage,
     ProcessHeartbeat,
     RunState,
-    User,
 )
 from app.extensions import db
 
@@ -136,7 +133,7 @@ _LOST_PAIRS = text(
 _PROVEN = """
     CASE m.state
         WHEN 'sent' THEN EXISTS (SELECT 1 FROM message_event e WHERE e.outbound_message_id = m.id
-            AND e.source = 'smtp' AND e.event_type = 'sent')
+            AND e.event_type = 'sent' AND (e.source IN ('smtp', 'person') OR e.fields ? 'proof'))
         WHEN 'failed' THEN EXISTS (SELECT 1 FROM message_event e WHERE e.outbound_message_id = m.id
             AND e.source = 'smtp' AND e.event_type = 'failed')
         WHEN 'unknown' THEN EXISTS (SELECT 1 FROM message_event e WHERE e.outbound_message_id = m.id
@@ -260,6 +257,7 @@ _VITALS = text(
                 (SELECT u.full_name FROM "user" u WHERE u.id = s.paused_by_id) AS paused_by,
                 (SELECT max(r.due_at) FROM job_run r WHERE r.schedule_name = s.name AND r.state = 'succeeded'
                     AND r.due_at > :month_ago) AS last_good_due,
+                (SELECT max(r.due_at) FROM job_run r WHERE r.schedule_name = s.name) AS last_written_due,
                 (SELECT max(r.finished_at) FROM job_run r WHERE r.kind = s.kind AND r.state = 'succeeded') AS last_success
             FROM job_schedule s ORDER BY s.name) AS found) AS lines,
         (SELECT coalesce(json_agg(found), '[]') FROM (
@@ -271,8 +269,25 @@ _VITALS = text(
             LEFT JOIN LATERAL (SELECT id, finished_at, error_class FROM job_run WHERE kind = k.kind AND state = 'failed'
                 ORDER BY finished_at DESC LIMIT 1) AS bad ON true) AS found) AS kinds,
         (SELECT coalesce(json_agg(found), '[]') FROM (
-            SELECT role, queue, max(seen_at) AS seen_at, count(*) FILTER (WHERE seen_at >= :alive) AS alive
+            SELECT role, queue, max(seen_at) AS seen_at, count(*) FILTER (
+                WHERE seen_at >= CASE role WHEN 'scheduler' THEN CAST(:clock_alive AS timestamptz) ELSE :alive END) AS alive
             FROM process_heartbeat GROUP BY role, queue) AS found) AS processes,
+        (SELECT coalesce(json_agg(found), '[]') FROM (
+            SELECT q.queue,
+                (SELECT run_after FROM job_run WHERE state = 'pending' AND queue = q.queue AND run_after <= :now
+                    ORDER BY run_after LIMIT 1) AS oldest_due,
+                EXISTS (SELECT 1 FROM job_run WHERE state = 'running' AND queue = q.queue) AS is_working
+            FROM unnest(CAST(:queues AS text[])) AS q (queue)) AS found) AS queues,
+        (SELECT count(*) FROM job_run WHERE state = 'running' AND lease_until < :reaped) AS held_by_nobody,
+        (SELECT min(lease_until) FROM job_run WHERE state = 'running' AND lease_until < :reaped) AS held_since,
+        -- what the newest question to each thing outside found
+        (SELECT coalesce(json_agg(found), '[]') FROM (
+            SELECT DISTINCT ON (name) name, at, is_up, words FROM integration_check
+            WHERE at > :asked AND at <= :now ORDER BY name, at DESC) AS found) AS answers,
+        -- the canary (PA-25): only when no bounce was heard of are the mails counted, and never beyond enough
+        CASE WHEN EXISTS (SELECT 1 FROM message_event WHERE event_type = 'bounced' AND recorded_at >= :week_ago) THEN 0
+            ELSE (SELECT count(*) FROM (SELECT 1 FROM outbound_message WHERE state = 'sent' AND created_at >= :week_ago
+                LIMIT :canary) AS sent) END AS sent_unbounced,
         (SELECT min(not_before) FROM outbound_message WHERE state = 'queued' AND not_before <= :now) AS oldest_message,
         (SELECT count(*) FROM outbound_message WHERE state = 'unknown' AND created_at >= :week_ago) AS unknown,
         (SELECT row_to_json(found) FROM (
@@ -282,14 +297,16 @@ _VITALS = text(
 )
 
 
-def vitals(now: datetime, kinds: Iterable[str], alive_since: datetime) -> AnyRow:
-    """Everything that a verdict needs, in one round trip; the unaccounted-for rows as the last sweep counted them."""
+def vitals(now: datetime, queues: Mapping[str, str], limits: Mapping[str, Any]) -> AnyRow:
+    """Everything that a verdict needs, in one round trip; the unaccounted-for rows as the last sweep counted them.
+    `queues`: each kind and its queue; `limits`: from when on a sign counts, by the names in the statement."""
     return db.session.execute(
         _VITALS,
         {
             "now": now,
-            "kinds": list(kinds),
-            "alive": alive_since,
+            "kinds": list(queues),
+            "queues": sorted(set(queues.values())),
+            **limits,
             "week_ago": now - timedelta(days=7),
             "month_ago": now - timedelta(days=31),
         },
@@ -392,67 +409,6 @@ def hourly(now: datetime) -> dict[str, list[int]]:
 # --- Runs, schedules, processes ---
 
 
-def runs_after(run_id: int) -> list[JobRun]:
-    """The runs that this one started by succeeding, oldest first."""
-    return list(db.session.execute(select(JobRun).where(JobRun.after_run_id == run_id).order_by(JobRun.id)).scalars())
-
-
-def runs(
-    *, kind: str = "", state: str = "", schedule: str = "", before: int | None = None, quiet: bool = False
-) -> Select[JobRun]:
-    """Newest first, without tracebacks; `before` a run's id continues a list. `quiet`: without the sweeps that went
-    well, which are fifteen in sixteen."""
-    found = (
-        select(JobRun)
-        .options(
-            load_only(
-                JobRun.id,
-                JobRun.kind,
-                JobRun.state,
-                JobRun.trigger,
-                JobRun.schedule_name,
-                JobRun.due_at,
-                JobRun.created_at,
-                JobRun.started_at,
-                JobRun.finished_at,
-                JobRun.attempt,
-                JobRun.max_attempts,
-                JobRun.counts,
-                JobRun.progress,
-                JobRun.error_class,
-                JobRun.worker,
-            )
-        )
-        .order_by(JobRun.id.desc())
-    )
-    if kind:
-        found = found.where(JobRun.kind == kind)
-    if state:
-        found = found.where(JobRun.state == state)
-    if schedule:
-        found = found.where(JobRun.schedule_name == schedule)
-    if quiet:
-        found = found.where(or_(JobRun.kind != "sweep", JobRun.state != RunState.SUCCEEDED.value))
-    if before is not None:
-        found = found.where(JobRun.id < before)
-    return found
-
-
-def run(run_id: int) -> JobRun:
-    """Raises NotFound."""
-    found = db.session.get(JobRun, run_id)
-    if found is None:
-        raise NotFound("There is no such run. Runs are kept for 30 days.")
-    return found
-
-
-def starter_of(found: JobRun) -> str | None:
-    """The name of the person who started it by hand."""
-    if found.user_id is None:
-        return None
-    return db.session.execute(select(User.full_name).where(User.id == found.user_id)).scalar()
-
-
 def recent_failures(now: datetime, limit: int = 5) -> list[JobRun]:
     """Runs that ended as failed or missed in the last day, newest first; one row for each kind and error."""
     newest = (
@@ -468,12 +424,6 @@ def recent_failures(now: datetime, limit: int = 5) -> list[JobRun]:
         db.session.execute(
             select(JobRun).where(JobRun.id.in_(newest)).order_by(JobRun.finished_at.desc()).limit(limit)
         ).scalars()
-    )
-
-
-def attempts_of(run_id: int) -> list[JobAttempt]:
-    return list(
-        db.session.execute(select(JobAttempt).where(JobAttempt.run_id == run_id).order_by(JobAttempt.attempt)).scalars()
     )
 
 
@@ -505,20 +455,6 @@ def processes(seen_since: datetime) -> list[ProcessHeartbeat]:
             .order_by(ProcessHeartbeat.role.desc(), ProcessHeartbeat.queue, ProcessHeartbeat.started_at)
         ).scalars()
     )
-
-
-def digests_of_run(run_id: int) -> AnyRow:
-    """What a digests run made: digests, and the messages that came of them, sent and not."""
-    return db.session.execute(
-        text(
-            """
-            SELECT count(*) AS digests, count(o.id) AS messages, count(o.id) FILTER (WHERE o.state = 'sent') AS sent
-            FROM digest d LEFT JOIN outbound_message o ON o.digest_id = d.id WHERE d.job_run_id = :run_id
-              AND d.created_at >= (SELECT created_at FROM job_run WHERE id = :run_id)
-            """
-        ),
-        {"run_id": run_id},
-    ).one()
 
 
 # --- Messages ---
