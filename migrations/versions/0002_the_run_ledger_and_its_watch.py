@@ -164,6 +164,7 @@ def upgrade() -> None:
     op.add_column("job_run", sa.Column("dismissed_by_id", sa.BigInteger(), nullable=True))
     op.add_column("job_schedule", sa.Column("paused_at", sa.DateTime(timezone=True), nullable=True))
     op.add_column("job_schedule", sa.Column("paused_by_id", sa.BigInteger(), nullable=True))
+    op.add_column("process_heartbeat", sa.Column("rss_first_kb", sa.Integer(), nullable=True))
     op.add_column("process_heartbeat", sa.Column("note", sa.Text(), server_default="", nullable=False))
     for table, column in PEOPLE:  # checked in a second step: the first only asks for a short lock
         name = op.f(f"{table}_{column}_fkey")
@@ -173,6 +174,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_column("process_heartbeat", "note")
+    op.drop_column("process_heartbeat", "rss_first_kb")
     op.drop_constraint(op.f("job_schedule_paused_by_id_fkey"), "job_schedule", type_="foreignkey")
     op.drop_column("job_schedule", "paused_by_id")
     op.drop_column("job_schedule", "paused_at")

@@ -203,6 +203,8 @@ class ProcessHeartbeat(Model):
     started_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
     seen_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), index=True)
     rss_kb: Mapped[int | None] = mapped_column(Integer)
+    rss_first_kb: Mapped[int | None] = mapped_column(Integer)
+    """What it held at its first sign: what it has grown by is the difference."""
     current_run_id: Mapped[int | None] = mapped_column(BigInteger)
     note: Mapped[str] = mapped_column(Text, server_default="")
     """What is out of the ordinary about it, for people: “does the runs itself, Redis is away”."""
