@@ -41,6 +41,12 @@ INDEXES: tuple[tuple[str, str, list[object], dict[str, object]], ...] = (
         {"postgresql_using": "gin", "postgresql_ops": {"args": "jsonb_path_ops"}},
     ),
     ("job_attempt", "job_attempt_lost_idx", ["finished_at"], {"postgresql_where": sa.text("outcome = 'lost'")}),
+    (
+        "message_event",
+        "message_event_bounced_idx",
+        ["recorded_at"],
+        {"postgresql_where": sa.text("event_type = 'bounced'")},
+    ),
 )
 
 

@@ -119,6 +119,8 @@ class MessageEvent(Model):
         Index("message_event_source_key", "source", "event_id", unique=True),
         Index("message_event_message_idx", "outbound_message_id", "id"),
         Index("message_event_recorded_idx", "recorded_at"),
+        # The few that came back: whether one was heard of lately is asked with every look at the house (PA-25).
+        Index("message_event_bounced_idx", "recorded_at", postgresql_where=text("event_type = 'bounced'")),
     )
 
     id: Mapped[Id]

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -15,12 +15,24 @@ from app.domain.ops import probing, queries
 from app.domain.ops.balance import Sum
 from app.domain.ops.clock import last_due, occurrences
 from app.domain.ops.registry import registry
+from app.gateways.probes import Answer
 
 ALIVE = timedelta(seconds=45)
-"""A worker says so every 15 s, the scheduler every 5."""
+"""A worker says so every 15 s."""
+CLOCK_ALIVE = timedelta(seconds=30)
+"""The scheduler says so after each look at the ledger, every 5 s."""
 MAIL_PATIENCE = timedelta(minutes=10)
 """A message due for longer than this waits for somebody who does not come."""
 SWEEP_PATIENCE = timedelta(minutes=5)
+QUEUE_PATIENCE = timedelta(minutes=10)
+"""A run due for longer than this waits behind others, or for nobody."""
+REAP_PATIENCE = timedelta(minutes=2)
+"""A lease that ran out is taken back within seconds."""
+ANSWERS_COUNT = timedelta(minutes=3)
+"""What the sweep found outside is asked each minute."""
+CANARY_MAILS = 5_000
+"""So many mails in 7 days without one bounce: it is the bounces that are not heard of (PA-25)."""
+SCHEDULER = "silent:scheduler"
 
 
 class Tone(StrEnum):
@@ -32,13 +44,29 @@ class Tone(StrEnum):
 
 @dataclass(frozen=True)
 class Reason:
-    """One thing that is not as it should be, and since when."""
+    """One thing that is not as it should be, and since when. `key` names the check and its subject, and stays the same
+    while the sentence may change."""
 
+    key: str
     tone: Tone
     sentence: str
     since: datetime | None = None
     stage: str = ""
     run_id: int | None = None
+    because: tuple[str, ...] = ()
+    """Keys of what would explain it: while one of those is known, this is its consequence and not another trouble."""
+    why: str = ""
+    """What is known of the cause, for the page of the incident."""
+
+    @property
+    def is_wanted(self) -> bool:
+        """A person decided it so: shown, but no trouble."""
+        return self.key.startswith("paused:")
+
+    @property
+    def in_public(self) -> str:
+        """The sentence without what a person typed."""
+        return self.sentence.partition(":")[0] if self.is_wanted else self.sentence
 
 
 @dataclass(frozen=True)
@@ -52,6 +80,8 @@ class Verdict:
     checked_at: datetime
     pauses: Sequence[ScheduleHealth] = ()
     """The lines that a person stopped: loud on every page of an admin."""
+    ages: Mapping[str, float] = field(default_factory=dict)
+    """Seconds since each sign of life."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +101,8 @@ class ScheduleHealth:
     paused_at: datetime | None = None
     paused_by: str | None = None
     """The name of who paused it."""
+    is_written: bool = True
+    """The due time that is overdue has a run, whatever became of it."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +116,14 @@ class Vitals:
     unknown: int
     unaccounted: int
     """As the last sweep counted it."""
+    queues: Sequence[dict[str, Any]] = ()
+    """Each queue: its oldest run that is due, and whether one is being worked."""
+    held_by_nobody: int = 0
+    held_since: datetime | None = None
+    answers: Mapping[str, Answer] = field(default_factory=dict)
+    """What was found lately of each thing outside, by the sweep or by this process, whichever is newer."""
+    sent_unbounced: int = 0
+    """Mails of 7 days, at most CANARY_MAILS, when not one bounce was heard of; else 0."""
 
     def schedule_of(self, kind: str) -> ScheduleHealth | None:
         return next((line for line in self.schedules if line.kind == kind and not line.is_paused), None)
@@ -94,11 +134,27 @@ class Vitals:
     def kind(self, name: str) -> dict[str, Any]:
         return next((kind for kind in self.kinds if kind["kind"] == name), {})
 
+    def is_away(self, name: str) -> bool:
+        return name in self.answers and not self.answers[name].is_up
+
+    def moved_at(self, queue: str) -> datetime | None:
+        """When a run of this queue last ended."""
+        mine = [kind for kind in self.kinds if registry().queues.get(kind["kind"]) == queue]
+        ends = [kind[end] for kind in mine for end in ("succeeded_at", "failed_at") if kind[end]]
+        return max(ends, default=None)
+
 
 def vitals(now: datetime | None = None) -> Vitals:
     """Read the vital signs: one statement."""
     now = now or datetime.now(UTC)
-    row = queries.vitals(now, registry().queues, now - ALIVE)
+    limits = {
+        "alive": now - ALIVE,
+        "clock_alive": now - CLOCK_ALIVE,
+        "reaped": now - REAP_PATIENCE,
+        "asked": now - ANSWERS_COUNT,
+        "canary": CANARY_MAILS,
+    }
+    row = queries.vitals(now, registry().queues, limits)
     sweep = row.last_sweep
     is_fresh = sweep is not None and _moment(sweep["finished_at"]) > now - SWEEP_PATIENCE  # type: ignore[operator]
     return Vitals(
@@ -111,7 +167,21 @@ def vitals(now: datetime | None = None) -> Vitals:
         oldest_message=row.oldest_message,
         unknown=row.unknown,
         unaccounted=int(sweep["counts"].get("unaccounted", 0)) if is_fresh else 0,
+        queues=[queue | {"oldest_due": _moment(queue["oldest_due"])} for queue in row.queues],
+        held_by_nobody=row.held_by_nobody,
+        held_since=row.held_since,
+        answers=_newest_answers(row.answers),
+        sent_unbounced=row.sent_unbounced,
     )
+
+
+def _newest_answers(written: Sequence[dict[str, Any]]) -> dict[str, Answer]:
+    answers = {each["name"]: Answer(each["is_up"], each["words"], None, _moment(each["at"])) for each in written}
+    for name, own in probing.known().items():
+        other = answers.get(name)
+        if other is None or not other.checked_at or not own.checked_at or own.checked_at >= other.checked_at:
+            answers[name] = own
+    return answers
 
 
 def _judge_line(line: dict[str, Any], now: datetime) -> ScheduleHealth:
@@ -134,6 +204,7 @@ def _judge_line(line: dict[str, Any], now: datetime) -> ScheduleHealth:
         overdue_since=None if is_kept else _first_broken(line, last_good or due_from, now - grace),
         paused_at=_moment(line["paused_at"]),
         paused_by=line["paused_by"],
+        is_written=expected is None or (_moment(line["last_written_due"]) or due_from) >= expected,
     )
 
 
@@ -148,21 +219,26 @@ def verdict(now: datetime | None = None, *, signs: Vitals | None = None, sums: S
     signs = signs or vitals(now)
     reasons = [
         *_silent_processes(signs),
+        *_unreachable(signs),
         *_overdue(signs),
+        *_stuck(signs, now),
         *failing(signs, now),
         *_unbalanced(signs, sums),
         *_waiting_mail(signs, now),
-        *_unreachable(),
+        *_unheard_bounces(signs),
+        # Stale feeds (PA-28) join here with the first source that is a feed: a file is brought, it is not late.
     ]
     reasons.sort(key=lambda reason: reason.tone is not Tone.BAD)
+    ages = _ages(signs, now)
     bad = [reason for reason in reasons if reason.tone is Tone.BAD]
     if bad:
         more = f", and {len(bad) - 1} more" if len(bad) > 1 else ""
-        return Verdict(Tone.BAD, bad[0].sentence + more, bad[0].sentence + ".", reasons, now, _pauses(signs))
+        return Verdict(Tone.BAD, bad[0].sentence + more, bad[0].sentence + ".", reasons, now, _pauses(signs), ages)
     if reasons:
         line = f"Everything runs. {reasons[0].sentence}."
-        return Verdict(Tone.WAIT, reasons[0].sentence, line, reasons, now, _pauses(signs))
-    return Verdict(Tone.GOOD, "Everything works", "Everything works, and every row is accounted for.", [], now)
+        return Verdict(Tone.WAIT, reasons[0].sentence, line, reasons, now, _pauses(signs), ages)
+    line = "Everything works, and every row is accounted for."
+    return Verdict(Tone.GOOD, "Everything works", line, [], now, ages=ages)
 
 
 def _pauses(signs: Vitals) -> list[ScheduleHealth]:
@@ -171,36 +247,90 @@ def _pauses(signs: Vitals) -> list[ScheduleHealth]:
 
 
 def _silent_processes(signs: Vitals) -> list[Reason]:
-    """Nobody keeps the clock, or nobody takes jobs from a queue."""
+    """Nobody keeps the clock, or nobody takes jobs from a queue. While Redis is away no worker can, and the scheduler
+    does what must be done: worth a look, and what stays undone has checks of its own."""
     reasons = []
     clocks = [process for process in signs.processes if process["role"] == "scheduler"]
     if not any(process["alive"] for process in clocks):
         seen = max((process["seen_at"] for process in clocks), default=None)
         words = "The scheduler is silent" if seen else "The scheduler has never run"
-        reasons.append(Reason(Tone.BAD, words, seen, "clock"))
+        reasons.append(Reason(SCHEDULER, Tone.BAD, words, seen, "clock"))
+    is_covered = signs.is_away(probing.REDIS) and not reasons
     for queue in sorted(set(registry().queues.values())):
         workers = signs.workers_of(queue)
         if not any(process["alive"] for process in workers):
             seen = max((process["seen_at"] for process in workers), default=None)
-            reasons.append(Reason(Tone.BAD, f"No worker takes jobs from “{queue}”", seen, queue))
+            tone = Tone.WAIT if is_covered else Tone.BAD
+            words = f"No worker takes jobs from “{queue}”"
+            because = (f"unreachable:{probing.REDIS}",)
+            reasons.append(Reason(silent(queue), tone, words, seen, queue, because=because))
     return reasons
+
+
+def silent(queue: str) -> str:
+    """The key of a queue that nobody works."""
+    return f"silent:worker:{queue}"
 
 
 def _overdue(signs: Vitals) -> list[Reason]:
     written = {line.name for line in signs.schedules}
     paused = {line.name for line in _pauses(signs)}
     reasons = [
-        Reason(Tone.BAD, f"“{line.name}” was never put on the clock", None, line.kind)
+        Reason(
+            f"unwritten:{line.name}",
+            Tone.BAD,
+            f"“{line.name}” was never put on the clock",
+            None,
+            line.kind,
+            because=(SCHEDULER,),
+        )
         for line in registry().lines
         if line.name not in written
     ]
     for line in signs.schedules:
         if line.overdue_since is not None:
             word = "has stopped" if line.last_success else "has never run"
-            reasons.append(Reason(Tone.BAD, f"“{line.name}” {word}", line.overdue_since, line.kind))
+            why = "Its runs are written down and do not succeed."
+            if not line.is_written:
+                why = "No run was written down for its due time: the scheduler made none."
+            reasons.append(
+                Reason(
+                    f"overdue:{line.name}",
+                    Tone.BAD,
+                    f"“{line.name}” {word}",
+                    line.overdue_since,
+                    line.kind,
+                    because=(SCHEDULER, silent(registry().queues.get(line.kind, "")), f"failing:{line.kind}"),
+                    why=why,
+                )
+            )
         elif line.name in paused:
             why = f": {line.paused_reason}" if line.paused_reason else ""
-            reasons.append(Reason(Tone.WAIT, f"“{line.name}” is paused{why}", line.paused_at, line.kind))
+            words = f"“{line.name}” is paused{why}"
+            reasons.append(Reason(f"paused:{line.name}", Tone.WAIT, words, line.paused_at, line.kind))
+    return reasons
+
+
+def _stuck(signs: Vitals, now: datetime) -> list[Reason]:
+    """Runs that are due and not begun: behind others, which is busy and no more, or for no reason at all. How many
+    they are says nothing."""
+    reasons = []
+    for queue in signs.queues:
+        name, oldest = queue["queue"], queue["oldest_due"]
+        if oldest is None or oldest > now - QUEUE_PATIENCE:
+            continue
+        moved = signs.moved_at(name)
+        is_busy = queue["is_working"] or (moved is not None and moved > now - QUEUE_PATIENCE)
+        because = (silent(name), SCHEDULER, f"unreachable:{probing.REDIS}")
+        if is_busy:
+            reasons.append(Reason(f"busy:{name}", Tone.WAIT, f"“{name}” is busy", oldest, name, because=because))
+        else:
+            words = f"Runs on “{name}” are due and nobody begins them"
+            reasons.append(Reason(f"stuck:{name}", Tone.BAD, words, oldest, name, because=because))
+    if signs.held_by_nobody:
+        words = "1 run is" if signs.held_by_nobody == 1 else f"{signs.held_by_nobody:,} runs are"
+        words += " held by a worker that is gone"
+        reasons.append(Reason("held", Tone.BAD, words, signs.held_since, "clock", because=(SCHEDULER,)))
     return reasons
 
 
@@ -213,11 +343,11 @@ def failing(signs: Vitals, now: datetime) -> list[Reason]:
             continue
         if failed_at < now - timedelta(days=1) and signs.schedule_of(kind["kind"]) is None:
             continue
-        is_ours = kind["kind"] != "imports"  # a file that could not be read is its bringer's to look at
-        sentence = f"“{kind['kind']}” failed ({kind['error_class']})"
-        reasons.append(
-            Reason(Tone.BAD if is_ours else Tone.WAIT, sentence, failed_at, kind["kind"], kind["failed_run"])
-        )
+        name = kind["kind"]
+        is_ours = name != "imports"  # a file that could not be read is its bringer's to look at
+        tone = Tone.BAD if is_ours else Tone.WAIT
+        sentence = f"“{name}” failed ({kind['error_class']})"
+        reasons.append(Reason(f"failing:{name}", tone, sentence, failed_at, name, kind["failed_run"]))
     return reasons
 
 
@@ -226,33 +356,59 @@ def _unbalanced(signs: Vitals, sums: Sequence[Sum] | None) -> list[Reason]:
         if not signs.unaccounted:
             return []
         words = "1 row is" if signs.unaccounted == 1 else f"{signs.unaccounted:,} rows are"
-        return [Reason(Tone.BAD, f"{words} not accounted for", None, "balance")]
+        return [Reason("unbalanced", Tone.BAD, f"{words} not accounted for", None, "balance")]
     reasons = []
     for line in sums:
         if line.remainder:
             words = f"{line.title}: {abs(line.remainder):,} "
             words += "not accounted for" if line.remainder > 0 else "counted twice"
-            reasons.append(Reason(Tone.BAD, words, None, "balance"))
+            reasons.append(Reason(f"unbalanced:{line.key}", Tone.BAD, words, None, "balance"))
     return reasons
 
 
 def _waiting_mail(signs: Vitals, now: datetime) -> list[Reason]:
     reasons = []
     if signs.oldest_message is not None and signs.oldest_message < now - MAIL_PATIENCE:
-        reasons.append(Reason(Tone.BAD, "Mail is due and is not sent", signs.oldest_message, "messages"))
+        because = (
+            silent("messages"),
+            SCHEDULER,
+            "stuck:messages",
+            "failing:messages",
+            f"unreachable:{probing.MAIL}",
+        )
+        words = "Mail is due and is not sent"
+        reasons.append(Reason("mail:waiting", Tone.BAD, words, signs.oldest_message, "messages", because=because))
     if signs.unknown:
         words = "1 message" if signs.unknown == 1 else f"{signs.unknown:,} messages"
-        reasons.append(Reason(Tone.WAIT, f"{words} may or may not have arrived", None, "messages"))
+        reasons.append(Reason("mail:unknown", Tone.WAIT, f"{words} may or may not have arrived", None, "messages"))
     return reasons
 
 
-def _unreachable() -> list[Reason]:
-    tones = {probing.REDIS: Tone.WAIT, probing.MONGO: Tone.WAIT}
+def _unheard_bounces(signs: Vitals) -> list[Reason]:
+    """The canary (PA-25): among so many mails some come back."""
+    if signs.sent_unbounced < CANARY_MAILS:
+        return []
+    words = "No bounce has been heard of: is the bounce mailbox read?"
+    why = f"More than {CANARY_MAILS:,} mails went out in 7 days, and not one came back."
+    return [Reason("canary:bounces", Tone.WAIT, words, None, "messages", why=why)]
+
+
+def _unreachable(signs: Vitals) -> list[Reason]:
+    tones = {probing.REDIS: Tone.WAIT, probing.MONGO: Tone.WAIT, "Slack": Tone.WAIT}
     return [
-        Reason(tones.get(name, Tone.BAD), f"{name} {answer.words}", None, name)
-        for name, answer in probing.known().items()
+        Reason(f"unreachable:{name}", tones.get(name, Tone.BAD), f"{name} {answer.words}", answer.checked_at, name)
+        for name, answer in sorted(signs.answers.items())
         if not answer.is_up
     ]
+
+
+def _ages(signs: Vitals, now: datetime) -> dict[str, float]:
+    moments: dict[str, datetime | None] = {}
+    for process in signs.processes:
+        moments[f"{process['role']}:{process['queue']}" if process["queue"] else process["role"]] = process["seen_at"]
+    moments |= {f"success:{kind['kind']}": kind["succeeded_at"] for kind in signs.kinds}
+    moments |= {f"oldest due:{queue['queue']}": queue["oldest_due"] for queue in signs.queues}
+    return {name: round((now - moment).total_seconds(), 1) for name, moment in moments.items() if moment}
 
 
 # --- The lamp: the verdict, kept for a few seconds ---
