@@ -19,7 +19,6 @@ from typing import Any
 from uuid import uuid4
 
 import redis
-import sentry_sdk
 import structlog
 from flask import current_app
 from rq import Queue
@@ -34,6 +33,7 @@ from app.domain.ops.ledger import Hint, LeaseLost
 from app.extensions import db, redis_for_web, settings
 from app.jobs import trace
 from app.jobs.kinds import KINDS, Kind
+from app.jobs.reports import Reported
 from app.jobs.run import Lease, Run
 
 log = structlog.get_logger(__name__)
@@ -159,9 +159,12 @@ def _perform(claimed: JobRun) -> None:
     token, run_id, name = claimed.lease_token, claimed.id, claimed.kind
     if token is None:
         raise LeaseLost(f"run {run_id}")
+    reported = Reported.of(claimed)
     if kind is None:
-        ledger.fail(run_id, token, "NoSuchKind", f"There is no job called “{name}” in this version.", again=False)
+        unknown = f"There is no job called “{name}” in this version."
+        ledger.fail(run_id, token, "NoSuchKind", unknown, again=False)
         db.session.commit()
+        reported.failed(unknown)
         return
     deadline = datetime.now(UTC) + timedelta(seconds=kind.timeout)
     with (
@@ -178,6 +181,7 @@ def _perform(claimed: JobRun) -> None:
             window_end=ledger.window_end(claimed),
             lease=lease,
         )
+        reported.began()
         try:
             counts = kind.function(run)
             for follow in run.follow_ups:
@@ -193,12 +197,14 @@ def _perform(claimed: JobRun) -> None:
             ledger.finish(run_id, token, counts)
             db.session.commit()
             log.info("run.succeeded", ms=_ms(started), counts=counts)
+            reported.succeeded(time.monotonic() - started)
         except LeaseLost:
             _undo()
             log.warning("run.fenced", ms=_ms(started))
         except Exception as error:
             _undo()
-            _record_failure(run, token, error, timed_out=time.monotonic() - started >= kind.timeout)
+            seconds = time.monotonic() - started
+            _record_failure(run, token, error, reported, seconds, timed_out=seconds >= kind.timeout)
 
 
 def _undo() -> None:
@@ -209,7 +215,9 @@ def _undo() -> None:
         db.session().invalidate()
 
 
-def _record_failure(run: Run, token: Any, error: Exception, *, timed_out: bool) -> None:
+def _record_failure(
+    run: Run, token: Any, error: Exception, reported: Reported, seconds: float, *, timed_out: bool
+) -> None:
     is_timeout = timed_out or isinstance(error, JobTimeoutException)
     state = ledger.fail(
         run.id,
@@ -226,11 +234,7 @@ def _record_failure(run: Run, token: Any, error: Exception, *, timed_out: bool) 
         return
     log.warning("run.failed", error=type(error).__name__, state=state)
     if state == RunState.FAILED:  # once, at the end: attempts that will be repeated are not news
-        with sentry_sdk.new_scope() as scope:
-            scope.set_tag("stage", run.kind)
-            scope.set_tag("run_id", str(run.id))
-            sentry_sdk.capture_exception(error)
-        sentry_sdk.flush(timeout=1)
+        reported.failed(error, seconds, is_timeout=is_timeout)
 
 
 def worker_name() -> str:

@@ -30,6 +30,7 @@ from app.domain.ops.heartbeat import Heart
 from app.extensions import db
 from app.jobs.kinds import KINDS
 from app.jobs.queue import HINT_TTL, ring_due
+from app.jobs.reports import report_lost
 
 log = structlog.get_logger(__name__)
 
@@ -53,8 +54,9 @@ def look_at(lines: Sequence[Line]) -> None:
     for line in lines:
         due.materialise(line.name, KINDS[line.kind].work)
         db.session.commit()
-    ledger.reap()
+    lost = ledger.reap()
     db.session.commit()
+    report_lost(lost)
     ring_due()
 
 

@@ -9,13 +9,17 @@ from datetime import UTC, datetime
 from app.domain.messages import queue as outbound
 from app.domain.ops import ledger, queries, tallies
 from app.domain.ops.balance import unaccounted
+from app.jobs.reports import report_lost
 from app.jobs.run import Run
 
 
 def sweep(run: Run) -> dict[str, int]:
     """Idempotent: what was taken back once is no longer held."""
     now = datetime.now(UTC)
-    counts = {"runs_taken_back": ledger.reap(now), "messages_taken_back": outbound.reap(now)}
+    lost = ledger.reap(now)
+    counts = {"runs_taken_back": len(lost), "messages_taken_back": outbound.reap(now)}
+    run.commit()
+    report_lost(lost)
     due = queries.due_messages(now)
     if due:
         run.then("messages", dedup_key="messages-due")

@@ -17,6 +17,7 @@ from rq import Worker
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
+from app import sentry
 from app.domain.ops import connections, ledger
 from app.domain.ops.heartbeat import Heart
 from app.extensions import db
@@ -36,6 +37,7 @@ class PorchWorker(Worker):
 
     def __init__(self, queue: str, redis_url: str, version: str = "") -> None:
         self.heart = Heart("worker", queue=queue, version=version)
+        self.forks = sentry.Forks()
         self.current_run_id: int | None = None
         super().__init__(
             [queue],
@@ -65,6 +67,7 @@ class PorchWorker(Worker):
 
     def main_work_horse(self, job: Job, queue: Any) -> None:
         """In the fork, with connections of its own that bear the run's name."""
+        self.forks.adopt()
         connections.take_own(connections.name_of(run_id_of(job.args), self.name), job.timeout or TICK_SECONDS)
         super().main_work_horse(job, queue)
 
@@ -97,6 +100,7 @@ class PorchWorker(Worker):
         super().teardown()  # type: ignore[no-untyped-call]
         if self.is_horse:
             return
+        self.forks.close()
         try:
             self.heart.stop()
             db.session.commit()

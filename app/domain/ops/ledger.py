@@ -20,6 +20,7 @@ from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import aliased
 
+from app import sentry
 from app.domain.errors import Conflict, NotFound
 from app.domain.models import AttemptOutcome, JobAttempt, JobRun, RunState, Trigger
 from app.domain.ops import connections
@@ -256,14 +257,20 @@ def _end_attempt(
     row.finished_at = now if last else None
     row.run_after = row.run_after if last else now + _pause(row.attempt)
     row.lease_token = row.lease_until = row.hinted_at = None
+    row.sentry_event_id = report_id(row.id, row.attempt) if row.state == RunState.FAILED and sentry.is_on() else None
     row.error_class, row.error = error_class, _without_people(error)[-ERROR_LENGTH:]
     db.session.flush()
     _close_attempt(row.id, row.attempt, outcome, now, error_class=error_class, error=row.error, rss_peak_kb=rss_peak_kb)
     return RunState(row.state)
 
 
-def reap(now: datetime | None = None, limit: int = 500) -> int:
-    """Take back runs whose worker fell silent past its lease. Safe from any number of processes at once.
+def report_id(run_id: int, attempt: int) -> str:
+    """What the report of this attempt's end is called in Sentry: written down with the end, and sent after it."""
+    return sentry.id_of("run", run_id, attempt)
+
+
+def reap(now: datetime | None = None, limit: int = 500) -> list[int]:
+    """Take back runs whose worker fell silent past its lease; which. Safe from any number of processes at once.
 
     The connections of such an attempt are closed: a process that was frozen in the middle of a transaction would keep
     its rows locked, the run's own row among them. What it says when it wakes up is an error, and fenced.
@@ -279,7 +286,7 @@ def reap(now: datetime | None = None, limit: int = 500) -> int:
     return taken
 
 
-def _take_back(now: datetime, limit: int) -> int:
+def _take_back(now: datetime, limit: int) -> list[int]:
     silent = db.session.execute(
         select(JobRun.id, JobRun.worker, JobRun.lease_token)
         .where(JobRun.state == RunState.RUNNING.value, JobRun.lease_until < now)
@@ -297,7 +304,7 @@ def _take_back(now: datetime, limit: int) -> int:
         )
     if silent:
         connections.end(connections.name_of(run_id, worker or "") for run_id, worker, _ in silent)
-    return len(silent)
+    return [run_id for run_id, _, _ in silent]
 
 
 def _close_attempt(

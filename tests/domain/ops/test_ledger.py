@@ -75,8 +75,8 @@ def test_a_failed_attempt_is_tried_again_after_a_pause_and_the_last_one_fails_th
 def test_a_silent_workers_run_is_taken_back_and_its_late_words_change_nothing(db):
     run = add()
     token = ledger.claim(run.id, "frozen", 60, now=NOW).lease_token
-    assert ledger.reap(later(seconds=59)) == 0
-    assert ledger.reap(later(seconds=61)) == 1
+    assert ledger.reap(later(seconds=59)) == []
+    assert ledger.reap(later(seconds=61)) == [run.id]
     second = ledger.claim(run.id, "fresh", 60, now=later(seconds=70))
     assert second.attempt == 2
     with pytest.raises(LeaseLost):
