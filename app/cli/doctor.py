@@ -12,9 +12,10 @@ from flask import Flask
 from flask.cli import with_appcontext
 
 from app.display import ago_words, duration
-from app.domain.ops import health, probing, queries, words
+from app.domain.ops import health, probing, words
 from app.domain.ops.balance import balance
 from app.domain.ops.health import Tone
+from app.domain.ops.queries.overview import stage_counts
 from app.domain.ops.registry import registry
 from app.domain.ops.stages import stages
 
@@ -100,7 +101,7 @@ def _failures(signs: health.Vitals, now: datetime) -> Iterator[Finding]:
 
 
 def _oldest(signs: health.Vitals, now: datetime) -> Iterator[Finding]:
-    for stage in stages(now, queries.stage_counts(now - timedelta(hours=24), now), signs):
+    for stage in stages(now, stage_counts(now - timedelta(hours=24), now), signs):
         if not stage.kind:
             continue
         waits = duration((now - stage.oldest_due).total_seconds()) if stage.oldest_due else ""

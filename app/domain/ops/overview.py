@@ -11,6 +11,7 @@ from app.domain.models import JobRun, ProcessHeartbeat, RunState
 from app.domain.ops import queries, words
 from app.domain.ops.balance import Sum, balance, midnight
 from app.domain.ops.health import ALIVE, Verdict, Vitals, verdict, vitals
+from app.domain.ops.queries.overview import stage_counts
 from app.domain.ops.registry import registry
 from app.domain.ops.retention import RULES
 from app.domain.ops.stages import Stage, stages
@@ -84,7 +85,7 @@ def overview(time_zone: str, now: datetime | None = None) -> Overview:
     since = midnight(now, time_zone)
     signs = vitals(now)
     sums = balance(since, now)
-    counts = queries.stage_counts(since, now)
+    counts = stage_counts(since, now)
     kept_sizes = queries.sizes({rule.table for rule in RULES})
     journey = counts.journey
     return Overview(

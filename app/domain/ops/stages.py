@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from app.domain.ops import queries
 from app.domain.ops.health import MAIL_PATIENCE, Tone, Vitals
+from app.domain.ops.queries import AnyRow
+from app.domain.ops.queries.overview import hourly
 from app.domain.ops.registry import registry
 
 
@@ -36,9 +37,9 @@ class Stage:
     overdue_since: datetime | None = None
 
 
-def stages(now: datetime, counts: queries.AnyRow, signs: Vitals) -> list[Stage]:
-    """The five stages. `counts` from queries.stage_counts: since when is “today”."""
-    hours, idle = queries.hourly(now), [0] * 12
+def stages(now: datetime, counts: AnyRow, signs: Vitals) -> list[Stage]:
+    """The five stages. `counts` from queries.overview.stage_counts: since when is “today”."""
+    hours, idle = hourly(now), [0] * 12
     failures: dict[str, int] = counts.failures or {}
     alerts = signs.schedule_of("alerts")
     stopped = alerts.overdue_since if alerts else None
