@@ -9,7 +9,8 @@ from flask import Flask
 from flask.cli import with_appcontext
 
 from app.domain.models import JobRun, RunState, Trigger
-from app.domain.ops import queries
+from app.domain.ops import heartbeat
+from app.domain.ops.queries.runs import runs_after
 from app.extensions import db, settings
 
 
@@ -29,7 +30,7 @@ def worker(queue: str) -> None:
     queues = sorted({kind.queue for kind in KINDS.values()})
     if queue not in queues:
         raise click.BadParameter(f"there is no queue “{queue}”; there are {', '.join(queues)}")
-    PorchWorker(queue, settings().redis_url).work(logging_level=None)
+    PorchWorker(queue, settings().redis_url, heartbeat.version()).work(logging_level=None)
 
 
 @click.command("scheduler")
@@ -41,7 +42,7 @@ def scheduler(interval: int) -> None:
     from app.jobs.scheduler import Clock, NotUTC
 
     try:
-        clock = Clock(settings().redis_url, SCHEDULE, interval=interval)
+        clock = Clock(settings().redis_url, SCHEDULE, interval=interval, version=heartbeat.version())
     except NotUTC as refusal:
         raise click.ClickException(str(refusal)) from refusal
     clock.run()
@@ -75,5 +76,5 @@ def run_now(kind: str, *, wait: bool) -> None:
         click.echo(f"Run {done.id}: {done.kind} {done.state}" + (f": {counts}" if counts else ""))
         if done.error and done.state != RunState.SUCCEEDED:
             click.echo(done.error, err=True)
-        waiting += [follower.id for follower in queries.runs_after(run_id)]
+        waiting += [follower.id for follower in runs_after(run_id)]
     sys.exit(0 if ended_well else 1)

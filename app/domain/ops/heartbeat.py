@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import os
+import resource
 import socket
+import sys
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from uuid import UUID, uuid4
 
+from flask import current_app
 from sqlalchemy import delete
 from sqlalchemy.dialects.postgresql import insert
 
+from app.config import VERSION
 from app.domain.models import ProcessHeartbeat
-from app.extensions import db
+from app.extensions import db, settings
 
 
 @dataclass
@@ -31,7 +36,7 @@ class Heart:
     @property
     def name(self) -> str:
         """What people and rows call this process."""
-        return f"{self.queue or self.role}-{self.instance.hex[:6]}"
+        return name_of(self.role, self.queue, self.instance)
 
     def beat(self, current_run_id: int | None = None, now: datetime | None = None) -> None:
         """Say: still here, using this much memory, doing this."""
@@ -50,6 +55,7 @@ class Heart:
                 queue=self.queue,
                 version=self.version,
                 started_at=self.started_at,
+                rss_first_kb=values["rss_kb"],
                 **values,
             )
             .on_conflict_do_update(index_elements=["instance"], set_=values)
@@ -60,6 +66,38 @@ class Heart:
         db.session.execute(delete(ProcessHeartbeat).where(ProcessHeartbeat.instance == self.instance))
 
 
+def name_of(role: str, queue: str | None, instance: UUID) -> str:
+    """What rows call the process of a heartbeat: a run's `worker`."""
+    return f"{queue or role}-{instance.hex[:6]}"
+
+
+def version() -> str:
+    """Which code this process runs: RELEASE where it is set, else the project's version, with the revision when the
+    code lies in a git checkout. Read once: a checkout that moves on under a running process does not change it."""
+    return _version(settings().release, Path(current_app.root_path).parent)
+
+
+@cache
+def _version(release: str, root: Path) -> str:
+    revision = _revision(root / ".git")
+    return release or (f"{VERSION}+{revision}" if revision else VERSION)
+
+
+def _revision(folder: Path) -> str:
+    """The first seven letters of the commit that a checkout is at; empty where there is none to read."""
+    try:
+        head = (folder / "HEAD").read_text(encoding="ascii").strip()
+        if not head.startswith("ref: "):
+            return head[:7]
+        name = head.removeprefix("ref: ")
+        if (folder / name).exists():
+            return (folder / name).read_text(encoding="ascii").strip()[:7]
+        packed = (folder / "packed-refs").read_text(encoding="ascii").splitlines()
+        return next((line[:7] for line in packed if line.endswith(f" {name}")), "")
+    except (OSError, ValueError):
+        return ""
+
+
 def memory_kb() -> int | None:
     """What this process holds in memory now, in kB; None where the system does not say."""
     try:
@@ -67,3 +105,9 @@ def memory_kb() -> int | None:
     except (OSError, ValueError, IndexError):
         return None
     return pages * os.sysconf("SC_PAGE_SIZE") // 1024
+
+
+def peak_memory_kb() -> int:
+    """The most this process has ever held in memory, in kB."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak // 1024 if sys.platform == "darwin" else peak
