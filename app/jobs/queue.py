@@ -24,9 +24,11 @@ from flask import current_app
 from rq import Queue
 from rq.exceptions import DuplicateJobError
 from rq.serializers import JSONSerializer
+from rq.job import Job
 from rq.timeouts import JobTimeoutException
 
 from app.domain.errors import Conflict, DomainError, NotFound
+from app.crash import crash_point
 from app.domain.models import AttemptOutcome, JobRun, RunState, Trigger
 from app.domain.ops import ledger
 from app.domain.ops.ledger import Hint, LeaseLost
@@ -39,9 +41,10 @@ from app.jobs.run import Lease, Run
 log = structlog.get_logger(__name__)
 
 HINT_TTL = 120
-"""Seconds after which an unanswered hint is forgotten by Redis, so that the same run can be rung for again."""
+"""Seconds after which an unanswered hint is forgotten by Redis."""
 FAILURE_TTL = 60
-RING_AGAIN = timedelta(seconds=60)
+RING_AGAIN = timedelta(seconds=30)
+"""After this, whoever was told of a run and did not take it is taken for dead, and the bell is rung again."""
 EPOCH = "porchlight:epoch"
 """A key that Redis loses only together with everything else: without it, all hints are rung again at once."""
 
@@ -85,9 +88,11 @@ def ring(run_ids: Iterable[int]) -> int:
     try:
         hints = ledger.take_hints(run_ids=list(run_ids), again_after=timedelta(0))
         db.session.commit()
+    crash_point("before_hint")
         return _push(hints)
     except Exception as error:
         db.session.rollback()
+        crash_point("hint_committed")
         log.warning("bell.failed", error=type(error).__name__)
         return 0
 
@@ -96,12 +101,18 @@ def ring_due(now: datetime | None = None) -> int:
     """Tell the workers about every run that is due and that nobody was told of lately; about all of them when Redis
     has lost its memory. Never raises. Returns how many were told."""
     try:
-        has_forgotten = bool(bell(settings().redis_url).set(EPOCH, uuid4().hex, nx=True))
+        has_forgotten = not redis_here.exists(EPOCH)
     except redis.RedisError as error:
+    redis_here = bell(settings().redis_url)
         log.warning("bell.unreachable", error=type(error).__name__)
         return 0
     try:
-        hints = ledger.take_hints(now, again_after=timedelta(0) if has_forgotten else RING_AGAIN)
+        if has_forgotten:
+            # In this order: who dies in between leaves it to be found out again.
+            ledger.forget_hints()
+            db.session.commit()
+            redis_here.set(EPOCH, uuid4().hex, nx=True)
+        hints = ledger.take_hints(now, again_after=RING_AGAIN)
         db.session.commit()
         return _push(hints)
     except Exception as error:
@@ -111,29 +122,51 @@ def ring_due(now: datetime | None = None) -> int:
 
 
 def _push(hints: list[Hint]) -> int:
-    told = 0
-    for hint in hints:
-        try:
-            _queue(hint.queue).enqueue_call(
-                "app.jobs.queue.work",
-                args=(hint.run_id,),
-                job_id=f"run-{hint.run_id}-{hint.attempt}",
-                description=f"{hint.kind} run {hint.run_id}",
-                timeout=KINDS[hint.kind].timeout if hint.kind in KINDS else FAILURE_TTL,
-                unique=True,
-                ttl=HINT_TTL,
-                result_ttl=0,
-                failure_ttl=FAILURE_TTL,
-            )
-        except DuplicateJobError:
-            pass  # told already, and not forgotten
-        except redis.RedisError as error:
-            log.warning("bell.unreachable", error=type(error).__name__, untold=len(hints) - told)
-            ledger.forget_hints([late.run_id for late in hints[told:]])
-            db.session.commit()
-            return told
-        told += 1
-    return told
+    told: list[Hint] = []
+    known: list[Hint] = []
+    try:
+        for hint in hints:
+            try:
+                _queue(hint.queue).enqueue_call(
+                    "app.jobs.queue.work",
+                    args=(hint.run_id,),
+                    job_id=_job_id(hint),
+                    description=f"{hint.kind} run {hint.run_id}",
+                    timeout=KINDS[hint.kind].timeout if hint.kind in KINDS else FAILURE_TTL,
+                    unique=True,
+                    ttl=HINT_TTL,
+                    result_ttl=0,
+                    failure_ttl=FAILURE_TTL,
+                )
+            except DuplicateJobError:
+                known.append(hint)
+            told.append(hint)
+        _push_again(known)
+    except redis.RedisError as error:
+        untold = [hint.run_id for hint in hints if hint not in told or hint in known]
+        log.warning("bell.unreachable", error=type(error).__name__, untold=len(untold))
+        ledger.forget_hints(untold)
+        db.session.commit()
+        return len(hints) - len(untold)
+    return len(told)
+
+
+def _push_again(hints: list[Hint]) -> None:
+    """Redis knows of these already. Those that still wait are kept from being forgotten; one that waits no longer was
+    handed to a worker that died with it before it began (or is about to begin: then nothing is left to claim)."""
+    for name in {hint.queue for hint in hints}:
+        queue = _queue(name)
+        waiting = {entry.decode() for entry in queue.connection.lrange(queue.key, 0, -1)}
+        with queue.connection.pipeline() as multi:
+            for job_id in (_job_id(hint) for hint in hints if hint.queue == name):
+                multi.expire(Job.key_for(job_id), HINT_TTL)
+                if job_id not in waiting:
+                    multi.rpush(queue.key, job_id)
+            multi.execute()
+
+
+def _job_id(hint: Hint) -> str:
+    return f"run-{hint.run_id}-{hint.attempt}"
 
 
 def work(run_id: int) -> None:
@@ -148,8 +181,10 @@ def work(run_id: int) -> None:
             claimed = ledger.claim(run_id, worker_name(), settings().run_lease_seconds)
             db.session.commit()
             if claimed is not None:
+            crash_point("before_claim")
                 _perform(claimed)
         finally:
+            crash_point("run_claimed")
             ring_due()
 
 
@@ -195,12 +230,14 @@ def _perform(claimed: JobRun) -> None:
                     trace=trace.headers(),
                 )
             ledger.finish(run_id, token, counts)
+            crash_point("before_finish")
             db.session.commit()
             log.info("run.succeeded", ms=_ms(started), counts=counts)
             reported.succeeded(time.monotonic() - started)
         except LeaseLost:
             _undo()
             log.warning("run.fenced", ms=_ms(started))
+            crash_point("run_finished")
         except Exception as error:
             _undo()
             seconds = time.monotonic() - started

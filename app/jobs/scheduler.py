@@ -24,6 +24,7 @@ from rq.scripts import release_lock
 from rq.serializers import JSONSerializer
 from rq_scheduler import Scheduler
 
+from app.crash import crash_point
 from app.domain.ops import due, ledger
 from app.domain.ops.clock import Line, next_due
 from app.domain.ops.heartbeat import Heart
@@ -52,8 +53,10 @@ def tick(name: str) -> None:
 def look_at(lines: Sequence[Line]) -> None:
     """Statements 1, 4 and 5 of the ledger: make runs of due times, take back, ring."""
     for line in lines:
-        due.materialise(line.name, KINDS[line.kind].work)
+        made = due.materialise(line.name, KINDS[line.kind].work)
         db.session.commit()
+        if made is not None:
+            crash_point("due_committed")
     lost = ledger.reap()
     db.session.commit()
     report_lost(lost)
@@ -209,6 +212,7 @@ class Clock(Scheduler):  # type: ignore[misc]
         )
         with self.connection.pipeline() as multi:
             queue.enqueue_job(job, pipeline=multi)
+            crash_point("before_rearm")
             multi.zadd(
                 self.scheduled_jobs_key,
                 {_template_id(line): next_due(line.cron, line.time_zone, now).timestamp()},

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from typing import Any
 
 import redis
@@ -27,6 +28,8 @@ log = structlog.get_logger(__name__)
 
 TICK_SECONDS = 60.0
 """What a job may take that does not say."""
+KEEP_TRYING_SECONDS = 15.0
+"""How long a worker whose fork died waits for a PostgreSQL that has gone away, to say so."""
 
 
 class PorchWorker(Worker):
@@ -39,6 +42,8 @@ class PorchWorker(Worker):
         self.heart = Heart("worker", queue=queue, version=version)
         self.forks = sentry.Forks()
         self.current_run_id: int | None = None
+        self._death: tuple[str, int | None] | None = None
+        """Of the fork that did the last run: how it died, and its largest memory in kB; None = it ended by itself."""
         super().__init__(
             [queue],
             name=self.heart.name,
@@ -60,9 +65,12 @@ class PorchWorker(Worker):
     def execute_job(self, job: Job, queue: Any) -> None:
         self.current_run_id = run_id_of(job.args)
         self._beat()
+        self._death = None
         try:
             super().execute_job(job, queue)
         finally:
+            if self.current_run_id is not None and self._fork_has_ended():
+                self._take_back(self.current_run_id)
             self.current_run_id = None
 
     def main_work_horse(self, job: Job, queue: Any) -> None:
@@ -77,23 +85,39 @@ class PorchWorker(Worker):
             self._beat()
 
     def handle_work_horse_killed(self, job: Job, retpid: int | None, ret_val: int | None, rusage: Any) -> None:
-        """RQ saw the fork die without a word (killed, out of memory, crashed). Take its run back now, not when its
-        lease runs out."""
+        """RQ saw the fork die without a word (killed, out of memory, crashed)."""
         super().handle_work_horse_killed(job, retpid, ret_val, rusage)  # type: ignore[no-untyped-call]
-        run_id = run_id_of(job.args)
-        if run_id is None:
-            return
         how = _cause_of_death(ret_val)
-        log.error("run.killed", run_id=run_id, cause=how)
+        log.error("run.killed", run_id=self.current_run_id, cause=how)
+        self._death = how, rusage.ru_maxrss if rusage else None
+
+    def _fork_has_ended(self) -> bool:
+        """False when we were thrown out of waiting for it: then it may yet finish by itself."""
         try:
-            ledger.lose(run_id, self.name, f"The working process {how}.", rusage.ru_maxrss if rusage else None)
-            db.session.commit()
-        except Exception as error:
-            db.session.rollback()
-            log.warning("run.loss_unrecorded", run_id=run_id, error=type(error).__name__)
-        finally:
-            db.session.remove()
-        ring_due()
+            return os.waitpid(self.horse_pid, os.WNOHANG)[0] != 0
+        except ChildProcessError:
+            return True
+
+    def _take_back(self, run_id: int) -> None:
+        """The fork has ended. What it did not finish is taken back now, not when its lease runs out; and what it did
+        not even begin is told to others. PostgreSQL may be what it died of: given a while to return."""
+        how, rss_peak_kb = self._death or ("ended without a word", None)
+        until = time.monotonic() + KEEP_TRYING_SECONDS
+        is_open = False
+        while True:
+            try:
+                is_open = ledger.lose(run_id, self.name, f"The working process {how}.", rss_peak_kb) is not None
+                is_open = ledger.offer_again(run_id) or is_open
+                db.session.commit()
+                break
+            except Exception as error:
+                db.session.rollback()
+                if time.monotonic() > until:
+                    log.warning("run.loss_unrecorded", run_id=run_id, error=type(error).__name__)
+                    break
+                time.sleep(0.5)
+        if is_open:
+            ring_due()
         db.session.remove()
 
     def teardown(self) -> None:

@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from app.crash import POINTS
+from app.crash import MAIL_POINTS as POINTS
 from app.domain.digests.letters import COMPOSERS
 from app.domain.messages import queue
 from app.domain.messages.send import send_due

@@ -375,10 +375,25 @@ def take_hints(
     return [Hint(*row) for row in sorted(rows)]
 
 
-def forget_hints(run_ids: Sequence[int]) -> None:
-    """The bell could not be rung for these after all: they are due to be told of again at once."""
-    statement = update(JobRun).where(JobRun.id.in_(run_ids)).values(hinted_at=None)
-    db.session.execute(_unsynchronised(statement))
+def forget_hints(run_ids: Sequence[int] | None = None) -> None:
+    """The bell could not be rung for these after all (None: whatever was rung is forgotten): they are due to be told of
+    again at once."""
+    statement = update(JobRun).where(JobRun.state == RunState.PENDING.value, JobRun.hinted_at.is_not(None))
+    if run_ids is not None:
+        statement = statement.where(JobRun.id.in_(run_ids))
+    db.session.execute(_unsynchronised(statement.values(hinted_at=None)))
+
+
+def offer_again(run_id: int, now: datetime | None = None) -> bool:
+    """A worker that was told of this run ended before it could begin it: others are told in a moment. False when it did
+    begin it."""
+    now = now or datetime.now(UTC)
+    statement = (
+        update(JobRun)
+        .where(JobRun.id == run_id, JobRun.state == RunState.PENDING.value, JobRun.hinted_at.is_not(None))
+        .values(run_after=now + timedelta(seconds=BACKOFF[0]), hinted_at=None)
+    )
+    return _rows(db.session.execute(_unsynchronised(statement))) == 1
 
 
 def cancel(run_id: int, now: datetime | None = None) -> JobRun:
