@@ -11,7 +11,9 @@ from flask_login import current_user
 from app.blueprints.ops import PAGE, READERS, bp, by_hand, one_of
 from app.domain.errors import Invalid
 from app.domain.models import RunState, Trigger
-from app.domain.ops import ledger, queries
+from app.domain.ops import ledger
+from app.domain.ops.queries import runs as ledgered
+from app.domain.ops.run_filter import RunFilter
 from app.extensions import db
 from app.jobs.kinds import KINDS
 from app.jobs.queue import retry as start_again
@@ -30,7 +32,7 @@ def runs() -> Response:
     }
     before = request.args.get("before", type=row_id)
     quiet = not any(chosen.values()) and "all" not in request.args
-    found = list(db.session.scalars(queries.runs(**chosen, before=before, quiet=quiet).limit(PAGE + 1)))
+    found = ledgered.listed(RunFilter(**chosen, sweeps_too=not quiet), before=before)
     response = page(
         "ops/runs.html",
         "results",
@@ -52,16 +54,16 @@ def runs() -> Response:
 @bp.get("/runs/<int:run_id>")
 @access(*READERS)
 def run(run_id: int) -> Response:
-    found = queries.run(run_id)
+    found = ledgered.run(run_id)
     return page(
         "ops/run.html",
         "live",
         run=found,
-        attempts=queries.attempts_of(run_id),
-        followers=queries.runs_after(run_id),
-        starter=queries.starter_of(found),
+        attempts=ledgered.attempts_of(run_id),
+        followers=ledgered.runs_after(run_id),
+        starter=ledgered.people_of(found).get(found.user_id or 0),
         window_end=ledger.window_end(found),
-        made=queries.digests_of_run(run_id) if found.kind == "digests" else None,
+        made=ledgered.made_by(found, current_user.office_id) if found.kind == "digests" else None,
         args=_shown_args(found.args),
     )
 
