@@ -23,12 +23,12 @@ import structlog
 from flask import current_app
 from rq import Queue
 from rq.exceptions import DuplicateJobError
-from rq.serializers import JSONSerializer
 from rq.job import Job
+from rq.serializers import JSONSerializer
 from rq.timeouts import JobTimeoutException
 
-from app.domain.errors import Conflict, DomainError, NotFound
 from app.crash import crash_point
+from app.domain.errors import Conflict, DomainError, NotFound
 from app.domain.models import AttemptOutcome, JobRun, RunState, Trigger
 from app.domain.ops import ledger
 from app.domain.ops.ledger import Hint, LeaseLost
@@ -85,14 +85,14 @@ def retry(run_id: int, user_id: int | None = None) -> JobRun:
 def ring(run_ids: Iterable[int]) -> int:
     """Tell the workers about these runs, after the caller's commit. Best effort: never raises; what it cannot tell
     now, the sweep tells within a minute. Returns how many were told."""
+    crash_point("before_hint")
     try:
         hints = ledger.take_hints(run_ids=list(run_ids), again_after=timedelta(0))
         db.session.commit()
-    crash_point("before_hint")
+        crash_point("hint_committed")
         return _push(hints)
     except Exception as error:
         db.session.rollback()
-        crash_point("hint_committed")
         log.warning("bell.failed", error=type(error).__name__)
         return 0
 
@@ -100,10 +100,10 @@ def ring(run_ids: Iterable[int]) -> int:
 def ring_due(now: datetime | None = None) -> int:
     """Tell the workers about every run that is due and that nobody was told of lately; about all of them when Redis
     has lost its memory. Never raises. Returns how many were told."""
+    redis_here = bell(settings().redis_url)
     try:
         has_forgotten = not redis_here.exists(EPOCH)
     except redis.RedisError as error:
-    redis_here = bell(settings().redis_url)
         log.warning("bell.unreachable", error=type(error).__name__)
         return 0
     try:
@@ -178,13 +178,13 @@ def work(run_id: int) -> None:
     app = current_app._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001
     with app.app_context(), structlog.contextvars.bound_contextvars(run_id=run_id):
         try:
+            crash_point("before_claim")
             claimed = ledger.claim(run_id, worker_name(), settings().run_lease_seconds)
             db.session.commit()
+            crash_point("run_claimed")
             if claimed is not None:
-            crash_point("before_claim")
                 _perform(claimed)
         finally:
-            crash_point("run_claimed")
             ring_due()
 
 
@@ -232,12 +232,12 @@ def _perform(claimed: JobRun) -> None:
             ledger.finish(run_id, token, counts)
             crash_point("before_finish")
             db.session.commit()
+            crash_point("run_finished")
             log.info("run.succeeded", ms=_ms(started), counts=counts)
             reported.succeeded(time.monotonic() - started)
         except LeaseLost:
             _undo()
             log.warning("run.fenced", ms=_ms(started))
-            crash_point("run_finished")
         except Exception as error:
             _undo()
             seconds = time.monotonic() - started
