@@ -17,7 +17,7 @@ no more than this."""
 
 def messages(run: Run) -> dict[str, int]:
     """Idempotent: each message is claimed with a lease of its own, and committed by itself."""
-    counts = send_due(COMPOSERS, deadline=time.monotonic() + SECONDS, progress=run.progress)
+    counts = send_due(COMPOSERS, stop=run.must_stop, deadline=time.monotonic() + SECONDS, progress=run.progress)
     if queries.due_messages(datetime.now(UTC), limit=1):
         run.then("messages")
     return counts

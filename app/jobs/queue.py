@@ -15,6 +15,7 @@ import traceback
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -31,9 +32,11 @@ from app.crash import crash_point
 from app.domain.errors import Conflict, DomainError, NotFound
 from app.domain.models import AttemptOutcome, JobRun, RunState, Trigger
 from app.domain.ops import ledger
-from app.domain.ops.ledger import Hint, LeaseLost
+from app.domain.ops.heartbeat import peak_memory_kb
+from app.domain.ops.ledger import Cancelled, Hint, LeaseLost
 from app.extensions import db, redis_for_web, settings
 from app.jobs import trace
+from app.jobs.journal import Journal
 from app.jobs.kinds import KINDS, Kind
 from app.jobs.reports import Reported
 from app.jobs.run import Lease, Run
@@ -45,6 +48,9 @@ HINT_TTL = 120
 FAILURE_TTL = 60
 RING_AGAIN = timedelta(seconds=30)
 """After this, whoever was told of a run and did not take it is taken for dead, and the bell is rung again."""
+TIME_TO_SAY_SO = timedelta(seconds=5)
+"""How much longer than its time a run is held, so that it is its own time-out that ends it, not the end of its lease."""
+HOUSE = Path(__file__).parent.parent
 EPOCH = "porchlight:epoch"
 """A key that Redis loses only together with everything else: without it, all hints are rung again at once."""
 
@@ -79,7 +85,7 @@ def retry(run_id: int, user_id: int | None = None) -> JobRun:
     run = db.session.get(JobRun, run_id)
     if run is None:
         raise NotFound("There is no such run.")
-    return ledger.retry(run_id, _kind(run.kind).work, user_id)
+    return ledger.retry(run_id, _kind(run.kind).work, user_id, trace.headers())
 
 
 def ring(run_ids: Iterable[int]) -> int:
@@ -201,11 +207,12 @@ def _perform(claimed: JobRun) -> None:
         db.session.commit()
         reported.failed(unknown)
         return
-    deadline = datetime.now(UTC) + timedelta(seconds=kind.timeout)
+    deadline = datetime.now(UTC) + timedelta(seconds=kind.timeout) + TIME_TO_SAY_SO
+    journal = Journal(claimed.attempt)
     with (
         structlog.contextvars.bound_contextvars(stage=name, attempt=claimed.attempt),
         trace.going_on(claimed.trace, name),
-        Lease(run_id, token, settings().run_lease_seconds, deadline) as lease,
+        Lease(run_id, token, settings().run_lease_seconds, deadline, journal) as lease,
     ):
         run = Run(
             id=run_id,
@@ -218,7 +225,8 @@ def _perform(claimed: JobRun) -> None:
         )
         reported.began()
         try:
-            counts = kind.function(run)
+            with journal.listening():
+                counts = kind.function(run)
             for follow in run.follow_ups:
                 ledger.add(
                     follow.kind,
@@ -229,7 +237,7 @@ def _perform(claimed: JobRun) -> None:
                     dedup_key=follow.dedup_key,
                     trace=trace.headers(),
                 )
-            ledger.finish(run_id, token, counts)
+            ledger.finish(run_id, token, counts, rss_peak_kb=peak_memory_kb())
             crash_point("before_finish")
             db.session.commit()
             crash_point("run_finished")
@@ -238,6 +246,11 @@ def _perform(claimed: JobRun) -> None:
         except LeaseLost:
             _undo()
             log.warning("run.fenced", ms=_ms(started))
+        except Cancelled:
+            _undo()
+            ledger.stop(run_id, token, rss_peak_kb=peak_memory_kb())
+            db.session.commit()
+            log.info("run.cancelled", ms=_ms(started))
         except Exception as error:
             _undo()
             seconds = time.monotonic() - started
@@ -259,9 +272,11 @@ def _record_failure(
     state = ledger.fail(
         run.id,
         token,
-        type(error).__name__,
+        class_of(error),
         "".join(traceback.format_exception(error)),
         outcome=AttemptOutcome.TIMEOUT if is_timeout else AttemptOutcome.ERROR,
+        place="" if is_timeout else place_of(error),  # a time-out strikes anywhere, and is one trouble
+        rss_peak_kb=peak_memory_kb(),
         # A refusal stays one however often it is asked; that somebody else is at it may change.
         again=not isinstance(error, DomainError) or isinstance(error, Conflict),
     )
@@ -269,9 +284,24 @@ def _record_failure(
     if state is None:  # another attempt's by now; whoever took it back has said so
         log.warning("run.fenced", error=type(error).__name__)
         return
-    log.warning("run.failed", error=type(error).__name__, state=state)
+    log.warning("run.failed", error=class_of(error), state=state)
     if state == RunState.FAILED:  # once, at the end: attempts that will be repeated are not news
         reported.failed(error, seconds, is_timeout=is_timeout)
+
+
+def class_of(error: BaseException) -> str:
+    """What kind of error it is; of a database's refusal the name of its SQLSTATE (UniqueViolation, QueryCanceled)."""
+    return type(getattr(error, "orig", None) or error).__name__
+
+
+def place_of(error: BaseException) -> str:
+    """The innermost function of ours that it came through, as file:function; without line numbers, which move."""
+    place = ""
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        file = Path(frame.f_code.co_filename)
+        if file.is_relative_to(HOUSE):
+            place = f"{file.relative_to(HOUSE.parent).as_posix()}:{frame.f_code.co_qualname}"
+    return place
 
 
 def worker_name() -> str:

@@ -14,6 +14,8 @@ down_revision = "0001"
 branch_labels = None
 depends_on = None
 
+OUTCOMES = "outcome IN ('ok', 'error', 'timeout', 'lost', 'cancelled')"
+OUTCOMES_BEFORE = "outcome IN ('ok', 'error', 'timeout', 'lost')"
 PEOPLE = (("job_run", "dismissed_by_id"), ("job_schedule", "paused_by_id"))
 
 
@@ -170,9 +172,19 @@ def upgrade() -> None:
         name = op.f(f"{table}_{column}_fkey")
         op.create_foreign_key(name, table, "user", [column], ["id"], postgresql_not_valid=True)
         op.execute(f'ALTER TABLE {table} VALIDATE CONSTRAINT "{name}"')
+    allow_outcomes(OUTCOMES)
+
+
+def allow_outcomes(condition: str) -> None:
+    name = op.f("job_attempt_outcome_check")
+    op.drop_constraint(name, "job_attempt", type_="check")
+    op.create_check_constraint(name, "job_attempt", condition, postgresql_not_valid=True)
+    op.execute(f'ALTER TABLE job_attempt VALIDATE CONSTRAINT "{name}"')
 
 
 def downgrade() -> None:
+    op.execute("UPDATE job_attempt SET outcome = 'error' WHERE outcome = 'cancelled'")
+    allow_outcomes(OUTCOMES_BEFORE)
     op.drop_column("process_heartbeat", "note")
     op.drop_column("process_heartbeat", "rss_first_kb")
     op.drop_constraint(op.f("job_schedule_paused_by_id_fkey"), "job_schedule", type_="foreignkey")

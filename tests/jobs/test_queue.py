@@ -10,10 +10,11 @@ from rq.serializers import JSONSerializer
 from sentry_sdk.transport import Transport
 
 from app.domain.errors import Conflict, NotFound
-from app.domain.models import JobRun, RunState, Trigger
+from app.domain.models import JobAttempt, JobRun, Office, RunState, Trigger
+from app.domain.ops import ledger
 from app.extensions import db as database
 from app.jobs.kinds import KINDS, Kind
-from app.jobs.queue import ring, ring_due, start, work
+from app.jobs.queue import place_of, ring, ring_due, start, work
 from app.jobs.run import Run
 from tests.blueprints.test_health import app_with
 
@@ -218,6 +219,62 @@ def test_a_follow_up_that_waits_already_is_not_doubled(db, errand):
     for _ in range(2):
         work(begun())
     assert db.session.query(JobRun).filter_by(kind="messages").count() == 1
+
+
+def test_a_refusal_of_the_database_is_called_by_its_own_name(db, errand, make):
+    def collide(_: Run) -> dict[str, int]:
+        make.office(office_key="twice")
+        make.office(office_key="twice")
+        return {}
+
+    errand["function"] = collide
+    run_id = begun()
+    work(run_id)
+    assert found(run_id).error_class == "UniqueViolation"
+
+
+def test_the_place_of_an_error_is_the_innermost_function_of_ours():
+    with pytest.raises(NotFound) as caught:
+        start("no-such-thing", trigger=Trigger.MANUAL)
+    assert place_of(caught.value) == "app/jobs/queue.py:_kind"
+
+
+def test_an_attempt_says_how_much_memory_it_took_at_most(db, errand):
+    def stumble(run: Run) -> dict[str, int]:
+        if run.attempt == 1:
+            raise ValueError("once")
+        return {}
+
+    errand["function"] = stumble
+    run_id = begun()
+    for _ in range(2):
+        work(run_id)
+        found(run_id).run_after = found(run_id).created_at
+        db.session.commit()
+    peaks = [each.rss_peak_kb for each in db.session.query(JobAttempt).filter_by(run_id=run_id)]
+    assert len(peaks) == 2
+    assert all(20_000 < peak < 10_000_000 for peak in peaks), peaks
+
+
+def test_a_cancelled_job_stops_at_its_next_chunk_and_undoes_that_one(db, errand):
+    def do(run: Run) -> dict[str, int]:
+        database.session.add(Office(office_key="first", office_name="First"))
+        run.commit()
+        ledger.cancel(run.id)
+        database.session.commit()
+        run.then("messages")
+        database.session.add(Office(office_key="second", office_name="Second"))
+        run.commit()
+        return {"chunks": 2}
+
+    errand["function"] = do
+    run_id = begun()
+    work(run_id)
+    run = found(run_id)
+    assert (run.state, run.counts, run.error) == (RunState.CANCELLED, {}, None)
+    assert [each.outcome for each in db.session.query(JobAttempt)] == ["cancelled"]
+    assert [key for (key,) in db.session.query(Office.office_key)] == ["first"]
+    assert db.session.query(JobRun).count() == 1, "nothing follows"
 
 
 def test_a_kind_that_left_the_code_fails_with_those_words(db, errand):

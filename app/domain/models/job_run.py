@@ -151,6 +151,8 @@ class AttemptOutcome(StrEnum):
     TIMEOUT = "timeout"
     LOST = "lost"
     """Its worker fell silent, or was killed."""
+    CANCELLED = "cancelled"
+    """A person asked for it to stop, and it did."""
 
 
 class JobAttempt(Model):

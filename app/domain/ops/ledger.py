@@ -1,13 +1,14 @@
 """The ledger of runs: what was to be done, who is doing it, what came of it. PostgreSQL decides every question here;
 Redis only wakes somebody up. Nothing in this file commits.
 
-One run passes through: add → claim → (renew, fence)* → finish | fail | lose → …; reap takes back what a dead worker
+One run passes through: add → claim → (renew, fence)* → finish | fail | stop | lose → …; reap takes back what a dead worker
 held. A claim hands out a token; every later word about the run must show it, so a worker that lost its lease can
 change nothing (fenced). `now` is bound everywhere, so a day can be replayed.
 """
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ from sqlalchemy.orm import aliased
 
 from app import sentry
 from app.domain.errors import Conflict, NotFound
-from app.domain.models import AttemptOutcome, JobAttempt, JobRun, RunState, Trigger
+from app.domain.models import AttemptOutcome, JobAttempt, JobLogLine, JobRun, RunState, Trigger
 from app.domain.ops import connections
 from app.extensions import db
 
@@ -36,6 +37,10 @@ MAIL_ADDRESS = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
 
 class LeaseLost(Exception):
     """Another worker has, or may have, this run now: whatever this one did since its last commit must be undone."""
+
+
+class Cancelled(Exception):
+    """A person wants this run to stop: whatever was done since its last commit is to be undone, then `stop` it."""
 
 
 @dataclass(frozen=True)
@@ -172,28 +177,35 @@ def _held(run_id: int, token: UUID | None) -> Any:
 
 
 def renewal(run_id: int, token: UUID, until: datetime, progress: dict[str, Any] | None) -> Any:
-    """The statement that keeps a lease alive, for the renewing thread's own connection; 0 rows = the lease is lost."""
+    """The statement that keeps a lease alive, for the renewing thread's own connection. Returns when a person asked for
+    the run to stop (NULL: nobody did), and no row at all when the lease is lost."""
     values: dict[str, Any] = {"lease_until": until}
     if progress is not None:
         values["progress"] = cast(progress, JSONB)
-    return update(JobRun).where(_held(run_id, token)).values(**values)
+    return update(JobRun).where(_held(run_id, token)).values(**values).returning(JobRun.cancel_requested_at)
 
 
 def fence(run_id: int, token: UUID, until: datetime, progress: dict[str, Any] | None = None) -> None:
     """Last word of a transaction inside a run: proves that the lease is still ours, and lengthens it.
 
-    Raises LeaseLost when it is not; the caller rolls back.
+    Raises LeaseLost when it is not, and Cancelled when a person asked for the run to stop; the caller rolls back.
     """
-    if _rows(db.session.execute(_unsynchronised(renewal(run_id, token, until, progress)))) != 1:
+    row = db.session.execute(_unsynchronised(renewal(run_id, token, until, progress))).one_or_none()
+    if row is None:
         raise LeaseLost(f"run {run_id}")
+    if row.cancel_requested_at is not None:
+        raise Cancelled(f"run {run_id}")
 
 
-def finish(run_id: int, token: UUID, counts: dict[str, Any], now: datetime | None = None) -> None:
-    """Succeeded. In the same transaction as the last effects; raises LeaseLost when the lease is no longer ours."""
+def finish(
+    run_id: int, token: UUID, counts: dict[str, Any], *, rss_peak_kb: int | None = None, now: datetime | None = None
+) -> None:
+    """Succeeded. In the same transaction as the last effects; raises LeaseLost when the lease is no longer ours, and
+    Cancelled when a person asked for the run to stop meanwhile."""
     now = now or datetime.now(UTC)
     statement = (
         update(JobRun)
-        .where(_held(run_id, token))
+        .where(_held(run_id, token), JobRun.cancel_requested_at.is_(None))
         .values(
             state=RunState.SUCCEEDED.value,
             finished_at=now,
@@ -202,13 +214,22 @@ def finish(run_id: int, token: UUID, counts: dict[str, Any], now: datetime | Non
             lease_until=None,
             error_class=None,
             error=None,
+            error_fingerprint=None,
         )
         .returning(JobRun.attempt)
     )
     attempt = db.session.execute(_unsynchronised(statement)).scalar()
     if attempt is None:
+        if db.session.execute(select(JobRun.id).where(_held(run_id, token))).scalar() is not None:
+            raise Cancelled(f"run {run_id}")
         raise LeaseLost(f"run {run_id}")
-    _close_attempt(run_id, attempt, AttemptOutcome.OK, now)
+    _close_attempt(run_id, attempt, AttemptOutcome.OK, now, rss_peak_kb=rss_peak_kb)
+
+
+def stop(run_id: int, token: UUID, *, rss_peak_kb: int | None = None, now: datetime | None = None) -> RunState | None:
+    """The attempt has obeyed a person who cancelled its run, and undone what it had not committed. Returns the new
+    state, None when the lease was no longer ours (then nothing changed)."""
+    return _end_attempt(_held(run_id, token), None, None, AttemptOutcome.CANCELLED, rss_peak_kb=rss_peak_kb, now=now)
 
 
 def fail(
@@ -218,14 +239,19 @@ def fail(
     error: str,
     *,
     outcome: AttemptOutcome = AttemptOutcome.ERROR,
+    place: str = "",
     again: bool = True,
+    rss_peak_kb: int | None = None,
     now: datetime | None = None,
 ) -> RunState | None:
     """The attempt ended in an error: pending again after a pause, or failed when it was the last (or not `again`).
+    `place`: the innermost function of ours it came from, for the fingerprint.
 
     Returns the new state, None when the lease was no longer ours (then nothing changed).
     """
-    return _end_attempt(_held(run_id, token), error_class, error, outcome, again=again, now=now)
+    return _end_attempt(
+        _held(run_id, token), error_class, error, outcome, place=place, again=again, rss_peak_kb=rss_peak_kb, now=now
+    )
 
 
 def lose(
@@ -238,10 +264,11 @@ def lose(
 
 def _end_attempt(
     where: Any,
-    error_class: str,
-    error: str,
+    error_class: str | None,
+    error: str | None,
     outcome: AttemptOutcome,
     *,
+    place: str = "",
     again: bool = True,
     rss_peak_kb: int | None = None,
     now: datetime | None = None,
@@ -252,15 +279,21 @@ def _end_attempt(
     ).scalar()
     if row is None:
         return None
-    last = not again or row.attempt >= row.max_attempts
-    row.state = (RunState.FAILED if last else RunState.PENDING).value
+    error = None if error is None else without_people(error)[-ERROR_LENGTH:]
+    is_cancelled = row.cancel_requested_at is not None
+    last = is_cancelled or not again or row.attempt >= row.max_attempts
+    row.state = (RunState.CANCELLED if is_cancelled else RunState.FAILED if last else RunState.PENDING).value
     row.finished_at = now if last else None
     row.run_after = row.run_after if last else now + _pause(row.attempt)
     row.lease_token = row.lease_until = row.hinted_at = None
     row.sentry_event_id = report_id(row.id, row.attempt) if row.state == RunState.FAILED and sentry.is_on() else None
-    row.error_class, row.error = error_class, _without_people(error)[-ERROR_LENGTH:]
+    if is_cancelled:  # then an error is its attempt's affair: nobody is to look into it
+        row.error_class = row.error = row.error_fingerprint = None
+    else:
+        row.error_class, row.error = error_class, error
+        row.error_fingerprint = fingerprint(row.kind, error_class or "", place)
     db.session.flush()
-    _close_attempt(row.id, row.attempt, outcome, now, error_class=error_class, error=row.error, rss_peak_kb=rss_peak_kb)
+    _close_attempt(row.id, row.attempt, outcome, now, error_class=error_class, error=error, rss_peak_kb=rss_peak_kb)
     return RunState(row.state)
 
 
@@ -397,25 +430,36 @@ def offer_again(run_id: int, now: datetime | None = None) -> bool:
 
 
 def cancel(run_id: int, now: datetime | None = None) -> JobRun:
-    """A person decides that this run is not to be done. Raises NotFound, and Conflict when it has begun or ended."""
+    """A person decides that this run is not to be done. Raises NotFound, and Conflict when it has ended.
+
+    A run that waits is cancelled at once. One that is under way is asked to stop: the next fence of its job, or its end,
+    obeys; what it committed until then stays, the rest is rolled back, and what was to follow does not. A job that
+    neither fences nor ends goes on until its time is over, since nothing else could stop it without harm; and one that
+    fails or loses its worker meanwhile is not tried again.
+    """
     now = now or datetime.now(UTC)
-    run = db.session.get(JobRun, run_id)
+    run = db.session.execute(
+        select(JobRun).where(JobRun.id == run_id).with_for_update().execution_options(populate_existing=True)
+    ).scalar()
     if run is None:
         raise NotFound("There is no such run.")
-    done = db.session.execute(
-        _unsynchronised(
-            update(JobRun)
-            .where(JobRun.id == run_id, JobRun.state == RunState.PENDING.value)
-            .values(state=RunState.CANCELLED.value, finished_at=now)
-        )
-    )
-    if _rows(done) != 1:
-        raise Conflict(f"Run {run_id} is {run.state}: only a run that waits can be cancelled.")
-    db.session.refresh(run)
+    if run.state == RunState.PENDING:
+        run.state, run.finished_at = RunState.CANCELLED.value, now
+    elif run.state == RunState.RUNNING:
+        run.cancel_requested_at = run.cancel_requested_at or now
+    else:
+        raise Conflict(f"Run {run_id} is {run.state}: only a run that waits or is under way can be cancelled.")
+    db.session.flush()
     return run
 
 
-def retry(run_id: int, work: Work, user_id: int | None = None, now: datetime | None = None) -> JobRun:
+def retry(
+    run_id: int,
+    work: Work,
+    user_id: int | None = None,
+    trace: dict[str, Any] | None = None,
+    now: datetime | None = None,
+) -> JobRun:
     """A person asks for a run again: a new run with the same arguments and the same window. Raises NotFound, and
     Conflict when the run has not ended."""
     run = db.session.get(JobRun, run_id)
@@ -424,7 +468,8 @@ def retry(run_id: int, work: Work, user_id: int | None = None, now: datetime | N
     if run.state in {RunState.PENDING, RunState.RUNNING}:
         raise Conflict(f"Run {run_id} is {run.state}: wait for its end, or cancel it.")
     args = run.args | {"retry_of": run.id, "window_end": window_end(run).isoformat()}
-    return add(run.kind, work, args, trigger=Trigger.RETRY, user_id=user_id, dedup_key=f"retry-{run.id}", now=now)
+    key = f"retry-{run.id}"
+    return add(run.kind, work, args, trigger=Trigger.RETRY, user_id=user_id, dedup_key=key, trace=trace, now=now)
 
 
 def window_end(run: JobRun) -> datetime:
@@ -448,6 +493,22 @@ def _unsynchronised(statement: Any) -> Any:
     return statement.execution_options(synchronize_session=False)
 
 
-def _without_people(error: str) -> str:
-    """An error is read by many: addresses in it (a unique key's complaint, say) are taken out."""
-    return MAIL_ADDRESS.sub("…@…", error)
+def without_people(words: str) -> str:
+    """An error or a log line is read by many: addresses in it (a unique key's complaint, say) are taken out."""
+    return MAIL_ADDRESS.sub("…@…", words)
+
+
+def fingerprint(kind: str, error_class: str, place: str = "") -> str:
+    """The same for errors that are the same trouble: this kind of run, this class, out of this function of ours.
+    Nothing of its message, and no line number, so that it outlives both."""
+    return hashlib.sha256(f"{kind} {error_class} {place}".encode()).hexdigest()[:16]
+
+
+def lines(run_id: int, attempt: int, said: Sequence[dict[str, Any]]) -> Any:
+    """The statement that writes down what a job logged, for a connection beside the work's. Harmless when repeated;
+    each of `said` has line, at, level, event, fields."""
+    statement = insert(JobLogLine).values([{"run_id": run_id, "attempt": attempt} | each for each in said])
+    return statement.on_conflict_do_update(
+        index_elements=["run_id", "attempt", "line"],
+        set_={"at": statement.excluded.at, "fields": statement.excluded.fields},
+    )

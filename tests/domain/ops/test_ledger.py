@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from app.domain.errors import Conflict
+from app.domain.errors import Conflict, NotFound
 from app.domain.models import JobAttempt, JobRun, RunState, Trigger
 from app.domain.ops import ledger
-from app.domain.ops.ledger import LeaseLost, Work
+from app.domain.ops.ledger import Cancelled, LeaseLost, Work
 
 NOW = datetime(2026, 11, 20, 15, 42, tzinfo=UTC)
 ALONE = Work("alerts", 3, skips_overlap=True)
@@ -129,11 +129,89 @@ def test_a_due_run_is_told_of_once_a_minute_and_at_once_when_everything_was_forg
     assert len(ledger.take_hints(later(seconds=119))) == 1
 
 
-def test_only_a_waiting_run_can_be_cancelled(db):
+def test_a_waiting_run_is_cancelled_at_once_and_an_ended_one_cannot_be(db):
     run = add()
     assert ledger.cancel(run.id, now=NOW).state == "cancelled"
     with pytest.raises(Conflict):
         ledger.cancel(run.id, now=NOW)
+    with pytest.raises(NotFound):
+        ledger.cancel(run.id + 1, now=NOW)
+
+
+def test_a_run_under_way_is_asked_to_stop_and_its_next_fence_obeys(db):
+    run = add()
+    token = ledger.claim(run.id, "w", 60, now=NOW).lease_token
+    ledger.fence(run.id, token, later(seconds=70))
+    assert ledger.cancel(run.id, now=later(seconds=5)).state == "running"
+    assert ledger.cancel(run.id, now=later(seconds=9)).cancel_requested_at == later(seconds=5)
+    with pytest.raises(Cancelled):
+        ledger.fence(run.id, token, later(seconds=80))
+    assert ledger.stop(run.id, token, rss_peak_kb=5, now=later(seconds=10)) == RunState.CANCELLED
+    assert (state_of(db, run), run.error, run.error_fingerprint) == ("cancelled", None, None)
+    assert attempts(db, run) == [(1, "cancelled")]
+    assert ledger.retry(run.id, TOGETHER, now=later(seconds=20)).state == "pending"
+
+
+def test_a_run_that_was_cancelled_meanwhile_does_not_succeed(db):
+    run = add()
+    token = ledger.claim(run.id, "w", 60, now=NOW).lease_token
+    ledger.cancel(run.id, now=NOW)
+    with pytest.raises(Cancelled):
+        ledger.finish(run.id, token, {"rows": 1}, now=later(seconds=1))
+    assert state_of(db, run) == "running"
+
+
+@pytest.mark.parametrize("end", ["fail", "lose", "reap"])
+def test_a_cancelled_run_that_ends_badly_is_not_tried_again(db, end):
+    run = add()
+    token = ledger.claim(run.id, "w", 60, now=NOW).lease_token
+    ledger.cancel(run.id, now=NOW)
+    if end == "fail":
+        ledger.fail(run.id, token, "ValueError", "no", now=later(seconds=1))
+    elif end == "lose":
+        ledger.lose(run.id, "w", "was killed", now=later(seconds=1))
+    else:
+        ledger.reap(later(seconds=61))
+    assert (state_of(db, run), run.error) == ("cancelled", None)
+    assert attempts(db, run) == [(1, "error" if end == "fail" else "lost")]
+
+
+def test_a_stop_that_comes_late_changes_nothing(db):
+    run = add()
+    token = ledger.claim(run.id, "frozen", 60, now=NOW).lease_token
+    ledger.reap(later(seconds=61))
+    assert ledger.stop(run.id, token, now=later(seconds=62)) is None
+    assert state_of(db, run) == "pending"
+
+
+def test_errors_that_are_the_same_trouble_have_one_fingerprint_whatever_they_say(db):
+    def failed(kind: str, error_class: str, error: str, place: str) -> str:
+        run = add(kind=kind)
+        token = ledger.claim(run.id, "w", 60, now=NOW).lease_token
+        ledger.fail(run.id, token, error_class, error, place=place, again=False, now=NOW)
+        return run.error_fingerprint
+
+    first = failed("imports", "ValueError", "row 7 of batch 12", "app/domain/listings/record.py:record")
+    assert failed("imports", "ValueError", "row 9 of batch 13", "app/domain/listings/record.py:record") == first
+    others = {
+        failed("alerts", "ValueError", "row 7", "app/domain/listings/record.py:record"),
+        failed("imports", "KeyError", "row 7", "app/domain/listings/record.py:record"),
+        failed("imports", "ValueError", "row 7", "app/domain/listings/areas.py:area_ids"),
+    }
+    assert len(others | {first}) == 4
+
+
+def test_a_lost_run_has_a_fingerprint_and_a_run_that_succeeds_after_all_has_none(db):
+    run = add()
+    ledger.claim(run.id, "w", 60, now=NOW)
+    ledger.reap(later(seconds=61))
+    db.session.refresh(run)
+    assert run.error_fingerprint == ledger.fingerprint("imports", "WorkerLost")
+    token = ledger.claim(run.id, "w", 60, now=later(seconds=70)).lease_token
+    ledger.finish(run.id, token, {}, rss_peak_kb=91_000, now=later(seconds=71))
+    db.session.refresh(run)
+    assert (run.error_class, run.error_fingerprint) == (None, None)
+    assert db.session.get(JobAttempt, (run.id, 2)).rss_peak_kb == 91_000
 
 
 def test_a_retry_speaks_for_the_same_window(db):
