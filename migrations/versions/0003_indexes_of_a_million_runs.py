@@ -29,9 +29,18 @@ INDEXES: tuple[tuple[str, str, list[object], dict[str, object]], ...] = (
     ),
     (
         "job_run",
-        "job_run_fingerprint_idx",
+        "job_run_failed_idx",
         ["error_fingerprint", sa.literal_column("id DESC")],
-        {"postgresql_where": sa.text("error_fingerprint IS NOT NULL")},
+        {
+            "postgresql_where": sa.text("state = 'failed'"),
+            "postgresql_include": ["kind", "error_class", "finished_at", "dismissed_at"],
+        },
+    ),
+    (
+        "job_run",
+        "job_run_trigger_idx",
+        ["trigger", sa.literal_column("id DESC")],
+        {"postgresql_where": sa.text("trigger <> 'event'")},
     ),
     ("job_run", "job_run_finished_idx", ["finished_at"], {}),
     (

@@ -94,12 +94,15 @@ class JobRun(Model):
         # The few among a million that did not simply succeed: what the pages filter by.
         Index("job_run_state_idx", "state", text("id DESC"), postgresql_where=text("state <> 'succeeded'")),
         Index("job_run_schedule_idx", "schedule_name", text("id DESC"), postgresql_where=text("due_at IS NOT NULL")),
+        # All that a list of errors needs of a failed run, so that thousands of them are read without their rows.
         Index(
-            "job_run_fingerprint_idx",
+            "job_run_failed_idx",
             "error_fingerprint",
             text("id DESC"),
-            postgresql_where=text("error_fingerprint IS NOT NULL"),
+            postgresql_where=text("state = 'failed'"),
+            postgresql_include=["kind", "error_class", "finished_at", "dismissed_at"],
         ),
+        Index("job_run_trigger_idx", "trigger", text("id DESC"), postgresql_where=text("trigger <> 'event'")),
         Index("job_run_finished_idx", "finished_at"),
         Index("job_run_args_idx", "args", postgresql_using="gin", postgresql_ops={"args": "jsonb_path_ops"}),
     )

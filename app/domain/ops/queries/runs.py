@@ -47,11 +47,16 @@ LISTED = (
 """What a list needs: no traceback, no arguments."""
 
 
-def fingerprint(of: Any = JobRun) -> ColumnElement[str]:
-    """What groups failures. Runs older than fingerprints are grouped by kind and class. The same words as in the
-    index job_run_failed_idx."""
-    fallback = func.coalesce(of.error_class, text("''"))
-    return func.coalesce(of.error_fingerprint, of.kind.op("||")(text("':'")).op("||")(fallback))
+def _with_error(fingerprint: str) -> ColumnElement[bool]:
+    """Failures older than fingerprints are grouped as “kind:class”."""
+    kind, has_class, error_class = fingerprint.partition(":")
+    named = JobRun.error_fingerprint == fingerprint
+    if not has_class:
+        return named
+    old = and_(
+        JobRun.error_fingerprint.is_(None), JobRun.kind == kind, func.coalesce(JobRun.error_class, "") == error_class
+    )
+    return or_(named, old)
 
 
 def listed(asked: RunFilter, *, before: int | None = None, after: int | None = None) -> list[JobRun]:
@@ -106,7 +111,7 @@ def conditions(asked: RunFilter) -> list[ColumnElement[bool]]:
     if asked.until:
         wanted.append(JobRun.created_at < asked.until)
     if asked.error:
-        wanted += [fingerprint() == asked.error, JobRun.state == text("'failed'")]
+        wanted += [_with_error(asked.error), JobRun.state == text("'failed'")]
     if asked.arguments:
         wanted.append(_among(and_(*(_has(name, values) for name, values in asked.arguments))))
     if asked.run_id is not None:
