@@ -333,8 +333,21 @@
     }
   });
 
+  // Buttons that only a script can answer show themselves: copy a text, tick a whole column of a form.
+  const showAids = () => all("[data-copy][hidden], [data-ticks][hidden]").forEach((aid) => { aid.hidden = false; });
+  onHtmx("afterSwap", "after:swap", showAids);
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest?.("[data-copy]");
+    if (button) navigator.clipboard?.writeText(button.dataset.copy).then(() => say({ text: "Copied.", detail: button.dataset.copy }));
+  });
+  document.addEventListener("change", (event) => {
+    const ticks = event.target.closest?.("[data-ticks]")?.dataset.ticks;
+    if (ticks) all(`[name="${CSS.escape(ticks)}"]`, event.target.form).forEach((box) => { box.checked = event.target.checked; });
+  });
+
   // --- First look ----------------------------------------------------------------------------------------------------
   all("[data-dialog][hidden]").forEach((opener) => { opener.hidden = false; });
+  showAids();
   all(".toast", region ?? document.createElement("i")).forEach((toast) => { arm(toast); region.append(toast); });
   firstWrong()?.focus();
   refreshTimes();

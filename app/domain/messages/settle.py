@@ -151,6 +151,18 @@ SELECT count(*) FROM found
 """)
 
 
+def how_far(state_reason: str | None) -> str:
+    """How far a message of unknown fate got, in words. Pure."""
+    match state_reason:
+        case "lost in await250":
+            return "All of it was handed over, and the relay’s answer did not come back: it may well have arrived."
+        case "lost in content":
+            return "The connection broke before its end was handed over: it hardly arrived."
+        case "its sender was lost":
+            return "Its sender was killed after it had begun, and nobody saw how far it got."
+    return "The connection broke after its content began."
+
+
 def mark_sent(message_id: int, user: User, note: str = "", now: datetime | None = None) -> None:
     """It arrived, somebody found out: from unknown to sent, at the moment its content went out. Its homes count as
     shown. Raises NotFound, also for another office's; Conflict when it is unknown no more."""

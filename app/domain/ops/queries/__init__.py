@@ -6,11 +6,9 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import Row, Select, func, select, text
-from sqlalchemy.orm import joinedload, load_only
+from sqlalchemy import Row, func, select, text
 
 from app.domain.models import (
-    Contact,
     JobRun,
     MessageState,
     OutboundMessage,
@@ -361,69 +359,6 @@ def processes(seen_since: datetime) -> list[ProcessHeartbeat]:
             .where(ProcessHeartbeat.seen_at >= seen_since)
             .order_by(ProcessHeartbeat.role.desc(), ProcessHeartbeat.queue, ProcessHeartbeat.started_at)
         ).scalars()
-    )
-
-
-# --- Messages ---
-
-
-def messages(office_id: int, *, state: str = "", before: int | None = None) -> Select[OutboundMessage]:
-    """An office's messages, newest first, without their words; `before` a message's id continues a list."""
-    found = (
-        select(OutboundMessage)
-        .where(OutboundMessage.office_id == office_id)
-        .options(
-            load_only(
-                OutboundMessage.id,
-                OutboundMessage.contact_id,
-                OutboundMessage.recipient,
-                OutboundMessage.subject,
-                OutboundMessage.state,
-                OutboundMessage.state_reason,
-                OutboundMessage.attempts,
-                OutboundMessage.created_at,
-                OutboundMessage.not_before,
-                OutboundMessage.sent_at,
-            ),
-            joinedload(OutboundMessage.contact).load_only(Contact.full_name),
-        )
-        .order_by(OutboundMessage.id.desc())
-    )
-    if state:
-        found = found.where(OutboundMessage.state == state)
-    if before is not None:
-        found = found.where(OutboundMessage.id < before)
-    return found
-
-
-def message_states(office_id: int, since: datetime) -> dict[str, int]:
-    """How many of an office's messages since then are in each state."""
-    rows = db.session.execute(
-        select(OutboundMessage.state, func.count())
-        .where(OutboundMessage.office_id == office_id, OutboundMessage.created_at >= since)
-        .group_by(OutboundMessage.state)
-    )
-    return {row[0]: row[1] for row in rows}
-
-
-def items_of_digest(digest_id: int) -> list[AnyRow]:
-    """What became of each match of a digest: shown first in the mail's order, then merged, then dropped."""
-    return list(
-        db.session.execute(
-            text(
-                """
-                SELECT i.outcome, i.position, i.kind, i.drop_reason, i.price_before, i.price_shown, i.listing_id,
-                    l.unparsed_address, l.city, i.saved_search_id,
-                    coalesce(nullif(s.saved_search_name, ''), rtrim(s.search_query_human_readable, '.')) AS saved_search_name,
-                    i.event_seq
-                FROM digest_item i JOIN listing l ON l.id = i.listing_id
-                    LEFT JOIN saved_search s ON s.id = i.saved_search_id
-                WHERE i.digest_id = :digest_id
-                ORDER BY i.position NULLS LAST, i.outcome DESC, i.event_seq LIMIT 500
-                """
-            ),
-            {"digest_id": digest_id},
-        )
     )
 
 
