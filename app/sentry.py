@@ -88,12 +88,11 @@ def report(
     event: Any
     hint: Any
     if isinstance(error, str):
-        event, hint = {"message": error}, {"is_ours": True}
+        event, hint = {"message": error}, {"words_are_ours": True}
     else:
         event, hint = event_from_exception(error, client_options=sentry_sdk.get_client().options)
     event |= {"event_id": event_id, "level": level, "tags": {name: str(value) for name, value in tags.items()}}
-    if fingerprint:
-        event["fingerprint"] = list(fingerprint)
+    hint["fingerprint"] = list(fingerprint)
     with suppress(Exception):
         sentry_sdk.capture_event(event, hint)
 
@@ -199,6 +198,18 @@ KEPT = (
     "transaction",
     "transaction_info",
 )
+KEPT_OF_CHECK_IN = (
+    "check_in_id",
+    "duration",
+    "environment",
+    "event_id",
+    "monitor_config",
+    "monitor_slug",
+    "release",
+    "status",
+    "timestamp",
+    "type",
+)
 KEPT_OF_FRAME = ("filename", "function", "module", "lineno", "pre_context", "context_line", "post_context", "in_app")
 KEPT_OF_MECHANISM = ("type", "handled", "exception_id", "parent_id", "is_exception_group", "source")
 KEPT_OF_CRUMB = ("timestamp", "type", "category", "level", "message")
@@ -213,8 +224,8 @@ LITERAL = re.compile(r"'(?:[^']|'')*'")
 
 def without_people(event: Any, hint: dict[str, Any]) -> Any:
     """The event with what may leave, and nothing else."""
-    if event.get("type") == "check_in":  # made above, of names and numbers
-        return event
+    if event.get("type") == "check_in":
+        return {name: event[name] for name in KEPT_OF_CHECK_IN if name in event}
     kept = {name: event[name] for name in KEPT if event.get(name)}
     trace = (event.get("contexts") or {}).get("trace") or {}
     kept["contexts"] = {
@@ -225,8 +236,10 @@ def without_people(event: Any, hint: dict[str, Any]) -> Any:
     if record := hint.get("log_record"):
         kept["logentry"] = {"message": _line(record)}
         kept["extra"] = _numbers(record.msg)
-    elif hint.get("is_ours"):
+    elif hint.get("words_are_ours"):
         kept["message"] = event["message"]
+    if hint.get("fingerprint"):  # RQ's integration has views of its own
+        kept["fingerprint"] = hint["fingerprint"]
     kept["tags"] = dict(kept.get("tags") or {}) | _database_words(hint)
     if has_request_context():
         kept["request"] = {"method": request.method}

@@ -23,6 +23,7 @@ from app.domain.ops import connections, ledger
 from app.domain.ops.heartbeat import Heart
 from app.extensions import db
 from app.jobs.queue import ring_due, run_id_of
+from app.jobs.reports import report_lost
 
 log = structlog.get_logger(__name__)
 
@@ -103,19 +104,22 @@ class PorchWorker(Worker):
         not even begin is told to others. PostgreSQL may be what it died of: given a while to return."""
         how, rss_peak_kb = self._death or ("ended without a word", None)
         until = time.monotonic() + KEEP_TRYING_SECONDS
-        is_open = False
+        is_lost = is_open = False
         while True:
             try:
-                is_open = ledger.lose(run_id, self.name, f"The working process {how}.", rss_peak_kb) is not None
-                is_open = ledger.offer_again(run_id) or is_open
+                is_lost = ledger.lose(run_id, self.name, f"The working process {how}.", rss_peak_kb) is not None
+                is_open = ledger.offer_again(run_id) or is_lost
                 db.session.commit()
                 break
             except Exception as error:
+                is_lost = False
                 db.session.rollback()
                 if time.monotonic() > until:
                     log.warning("run.loss_unrecorded", run_id=run_id, error=type(error).__name__)
                     break
                 time.sleep(0.5)
+        if is_lost:
+            report_lost([run_id])
         if is_open:
             ring_due()
         db.session.remove()
