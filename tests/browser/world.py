@@ -16,6 +16,7 @@ from flask import Flask, url_for
 from app.domain.models import (
     AlertMatch,
     AlertSubscription,
+    AuditEntry,
     BuyerListing,
     Contact,
     Digest,
@@ -486,12 +487,30 @@ def _runs(now: datetime, world: World) -> None:
                 time_zone="UTC",
                 grace_seconds=600,
                 enabled=not paused,
-                paused_reason="Waiting for the backup to finish, said Ruth." if paused else None,
+                paused_reason="Waiting for the backup to finish." if paused else None,
+                paused_at=now - timedelta(hours=3) if paused else None,
+                paused_by_id=world.people["admin"].id if paused else None,
                 due_from=now - timedelta(days=30),
                 last_due_at=now - timedelta(minutes=minutes // 2),
                 next_due_at=now + timedelta(minutes=minutes),
             )
         )
+    for action, sentence in (
+        ("schedule.resumed", "Resumed “retention”, paused 1 h 5 min; 1 due time was not owed"),
+        ("schedule.paused", "Paused “retention”: Waiting for the backup to finish."),
+    ):
+        _add(
+            AuditEntry(
+                user_id=world.people["admin"].id,
+                actor="Ruth Calloway",
+                action=action,
+                subject_type="schedule",
+                subject_id="retention",
+                sentence=sentence,
+                created_at=now - timedelta(hours=3),
+            )
+        )
+    world.SAMPLES["ops.schedule.name"] = "retention"
     for number in range(24):
         due = (now - timedelta(minutes=15 * number + 3)).replace(second=0, microsecond=0)
         failed = number == 9

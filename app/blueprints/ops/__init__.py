@@ -19,11 +19,12 @@ from app.domain.ops.overview import overview as look
 from app.domain.ops.queries import Window
 from app.extensions import settings
 from app.jobs.kinds import KINDS
-from app.web import access, link_to, page
+from app.web import access, link_to, may, page
 
 bp = Blueprint("ops", __name__, url_prefix="/ops")
 bp.add_app_template_filter(words.counts_in_words, "counts_in_words")
 bp.add_app_template_filter(words.bytes_in_words, "bytes_in_words")
+bp.add_app_template_filter(words.wall, "wall")
 bp.add_app_template_filter(disarm, "disarmed")
 
 READERS = (Role.ADMIN, Role.STAFF, Role.VIEWER)
@@ -63,6 +64,8 @@ def _short(verdict: health.Verdict) -> dict[str, Any]:
         "sentence": verdict.sentence,
         "checked_at": verdict.checked_at,
         "url": url_for("ops.overview" if may_read else "home.today"),
+        # Loud on every page for who can end it; for the other readers where they look at the works.
+        "pauses": verdict.pauses if may(Role.ADMIN) or (may_read and request.blueprint == bp.name) else (),
     }
 
 
@@ -130,5 +133,7 @@ def one_of(name: str, allowed: Any) -> str:
     return given if given in allowed else ""
 
 
-from app.blueprints.ops import messages as _messages  # noqa: E402, F401  their views belong to bp
+from app.blueprints.ops import audit as _audit  # noqa: E402, F401  their views belong to bp
+from app.blueprints.ops import messages as _messages  # noqa: E402, F401
 from app.blueprints.ops import runs as _runs  # noqa: E402, F401
+from app.blueprints.ops import schedules as _schedules  # noqa: E402, F401

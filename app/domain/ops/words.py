@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 Phrase = tuple[str, str, str]
 """The name of a count, and what one and many of it are called."""
@@ -131,6 +133,12 @@ def clock_in_words(cron: str, time_zone: str = "") -> str:
 def zone_in_words(time_zone: str) -> str:
     """America/New_York → New York time; UTC stays."""
     return f"{time_zone.rsplit('/', 1)[-1].replace('_', ' ')} time" if "/" in time_zone else time_zone
+
+
+def wall(moment: datetime, time_zone: str) -> str:
+    """“Fri Nov 20, 10:45” on the wall of a zone."""
+    local = moment.astimezone(ZoneInfo(time_zone))
+    return f"{local:%a %b} {local.day}, {local.hour}:{local:%M}"
 
 
 def _times(minute: str, hour: str) -> tuple[str, bool]:
