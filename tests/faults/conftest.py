@@ -24,10 +24,13 @@ from tests.faults.works import HURT
 def build_stack(
     tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
 ) -> Iterator[Callable[..., Stack]]:
-    """Makes a stack with a database of its own: build_stack([("beat", "deed", "* * * * * *")], ring_again=2)."""
+    """Makes a stack with a database of its own: build_stack([("beat", "deed", "* * * * * *")], ring_again=2). They share
+    a Redis, so the one before it ends."""
     made: list[tuple[Stack, Flask, str]] = []
 
     def build(lines: Any = (), *, lease: int = 2, smtp_url: str = "smtp://127.0.0.1:9", **values: Any) -> Stack:
+        for before, _, _ in made:
+            before.close()
         name = f"stack_{len(made)}_{Path(request.node.name).stem}_{run_id()}"
         folder = tmp_path_factory.mktemp(name)
         config = config_for(

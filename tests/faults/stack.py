@@ -157,6 +157,9 @@ class Stack:
         return [child for worker in self.living("worker", queue) for child in children_of(worker.pid)]
 
     def close(self) -> None:
+        """End every process. Harmless when done already."""
+        if self._nursery.poll() is not None:
+            return
         for program in self.programs:
             program.is_wanted = False
             for pid in (program.pid, *children_of(program.pid)):
