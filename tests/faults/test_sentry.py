@@ -1,0 +1,325 @@
+"""What Sentry is told by real workers whose jobs fail, are killed or come from the clock; and what it costs a job when
+Sentry hangs, is gone or has had enough."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+from flask import Flask
+from flask_migrate import upgrade
+
+from app import create_app
+from app.domain.models import JobRun, JobSchedule, ProcessHeartbeat, RunState, Trigger
+from app.domain.ops import due
+from app.extensions import db
+from app.jobs.kinds import KINDS
+from app.jobs.queue import ring, ring_due, start
+from app.jobs.schedule import SCHEDULE
+from devstack.testing import create_database, drop_database, run_id, test_servers
+from tests.conftest import MIGRATIONS, config_for
+from tests.faults.gossip import works
+from tests.faults.sentry_endpoint import Sentry, sentry_endpoint
+from tests.test_sentry import PERSON, ROOT, TRACES
+
+pytestmark = pytest.mark.faults
+
+LEASE = 2  # seconds
+NOWHERE = "http://key@127.0.0.1:9/1"
+WHO = f"{PERSON['name']} <{PERSON['email']}> {PERSON['phone']}"
+HURT = works.HURT
+ENDED = {RunState.SUCCEEDED, RunState.FAILED}
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
+    """A database with its clock, and no process yet."""
+    name = f"sentry_{run_id()}"
+    url, redis_url = create_database(name), test_servers().redis_url
+    app = create_app(config_for(url, redis_url, tmp_path_factory.mktemp("files"), run_lease_seconds=LEASE))
+    KINDS.update(HURT)
+    with app.app_context():
+        upgrade(directory=str(MIGRATIONS))
+        redis.Redis.from_url(redis_url).flushdb()
+        due.write_schedule(SCHEDULE)
+        db.session.commit()
+        yield app
+        db.session.remove()
+        db.engine.dispose()
+        redis.Redis.from_url(redis_url).flushdb()
+    for kind in HURT:
+        KINDS.pop(kind, None)
+    drop_database(name)
+
+
+@pytest.fixture(autouse=True)
+def fresh_session(house: Flask) -> Iterator[None]:
+    with house.app_context():
+        yield
+        db.session.rollback()
+        db.session.remove()
+
+
+@contextmanager
+def program(house: Flask, dsn: str, *arguments: str) -> Iterator[subprocess.Popen]:
+    """A worker or a scheduler that reports to `dsn`."""
+    config = house.extensions["porchlight"]
+    environ = dict(os.environ) | {
+        "DATABASE_URL": config.database_url,
+        "REDIS_URL": config.redis_url,
+        "SECRET_KEY": config.secret_key,
+        "PUBLIC_URL": config.public_url,
+        "SMTP_URL": config.smtp_url,
+        "MAIL_FROM": config.mail_from,
+        "FILES_DIR": str(config.files_dir),
+        "RUN_LEASE_SECONDS": str(LEASE),
+        "LOG_LEVEL": "info",
+        "LOG_FORMAT": "console",
+        "TZ": "UTC",
+        "SENTRY_DSN": dsn,
+    }
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.faults.gossip", *arguments],
+        cwd=ROOT,
+        env=environ,
+        start_new_session=True,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        wait_for(lambda: db.session.query(ProcessHeartbeat).filter_by(pid=process.pid).one_or_none(), 60)
+        yield process
+    finally:
+        process.terminate()
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+@pytest.fixture(scope="module")
+def endpoint() -> Iterator[Sentry]:
+    with sentry_endpoint() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def worker(house: Flask, endpoint: Sentry) -> Iterator[subprocess.Popen]:
+    with program(house, endpoint.dsn, "worker", "bulk") as process:
+        yield process
+
+
+@pytest.fixture
+def sentry(worker: subprocess.Popen, endpoint: Sentry) -> Sentry:
+    del worker
+    endpoint.forget()
+    return endpoint
+
+
+def wait_for(what: Callable[[], Any], seconds: float = 40) -> Any:
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        db.session.rollback()
+        if found := what():
+            return found
+        time.sleep(0.02)
+    raise AssertionError(f"not within {seconds} s: {db.session.query(JobRun.id, JobRun.kind, JobRun.state).all()}")
+
+
+def run(kind: str, **args: object) -> int:
+    made = start(kind, args, trigger=Trigger.MANUAL)
+    db.session.commit()
+    ring([made.id])
+    return made.id
+
+
+def run_of_the_clock(kind: str, **args: object) -> int:
+    """As if the line “retention” had come due, and ran a job of this kind."""
+    now = datetime.now(UTC)
+    made = JobRun(
+        kind=kind,
+        args=args,
+        queue="bulk",
+        trigger=Trigger.SCHEDULE.value,
+        schedule_name=db.session.get_one(JobSchedule, "retention").name,
+        due_at=now,
+        max_attempts=HURT[kind].max_attempts,
+        run_after=now - timedelta(seconds=1),
+    )
+    db.session.add(made)
+    db.session.commit()
+    ring([made.id])
+    return made.id
+
+
+def ended(run_id: int) -> JobRun:
+    """Ringing for its further tries, as the scheduler would."""
+    return wait_for(lambda: (ring_due() or True) and (found := db.session.get(JobRun, run_id)).state in ENDED and found)
+
+
+def kill_the_horse_of(run_id: int, worker: subprocess.Popen) -> None:
+    wait_for(lambda: db.session.get(JobRun, run_id).state == RunState.RUNNING)
+    children = Path(f"/proc/{worker.pid}/task/{worker.pid}/children").read_text().split()
+    os.kill(int(children[0]), signal.SIGKILL)
+
+
+def settle() -> None:
+    """A second report would have come by now: a job after it is done, and what it says has arrived."""
+    assert ended(run("nap")).state == RunState.SUCCEEDED
+    time.sleep(0.5)
+
+
+def test_a_final_failure_is_one_event_and_the_tries_before_it_are_none(sentry):
+    failed = ended(run("stumble", succeeds_at=9))
+    assert (failed.state, failed.attempt) == (RunState.FAILED, 2)
+    sentry.wait_for(lambda: sentry.events)
+    settle()
+    (event,) = sentry.events
+    assert event["event_id"] == failed.sentry_event_id
+    assert event["exception"]["values"][-1]["value"] == "attempt 2 of stumble"
+    assert event["tags"] == {"stage": "stumble", "run_id": str(failed.id), "attempt": "2"}
+    assert event["fingerprint"] == ["{{ default }}", "stumble"]
+
+
+def test_a_success_after_a_failed_try_is_no_event(sentry):
+    good = ended(run("stumble", succeeds_at=2))
+    assert (good.state, good.sentry_event_id) == (RunState.SUCCEEDED, None)
+    settle()
+    assert sentry.items == []
+
+
+def test_a_run_past_its_time_is_an_event_of_its_own_sort(sentry):
+    late = ended(run("nap-short", seconds=30))
+    event = sentry.wait_for(lambda: sentry.events)[0]
+    settle()
+    assert len(sentry.events) == 1
+    assert (event["event_id"], event["fingerprint"]) == (late.sentry_event_id, ["timeout", "nap-short"])
+
+
+def test_each_killed_process_is_one_event_that_a_later_success_does_not_undo(sentry, worker):
+    number = run("nap", seconds=3)
+    kill_the_horse_of(number, worker)
+    assert ended(number).state == RunState.SUCCEEDED
+    settle()
+    (event,) = sentry.events
+    assert (event["level"], event["fingerprint"]) == ("warning", ["worker lost", "nap"])
+    assert event["message"] == "nap: The working process was killed by SIGKILL."
+
+
+def test_a_run_that_ends_with_its_process_is_one_event_and_an_unkept_check_in(sentry, worker):
+    number = run_of_the_clock("nap-short", seconds=30)
+    kill_the_horse_of(number, worker)
+    failed = ended(number)
+    assert (failed.state, failed.error_class) == (RunState.FAILED, "WorkerKilled")
+    sentry.wait_for(lambda: len(sentry.check_ins) == 2)
+    settle()
+    (event,) = sentry.events
+    assert (event["level"], event["event_id"]) == ("error", failed.sentry_event_id)
+    assert [said["status"] for said in sentry.check_ins] == ["in_progress", "error"]
+
+
+def test_a_worker_that_dies_with_its_job_is_reported_once_by_whoever_takes_the_run_back(house, sentry):
+    with program(house, sentry.dsn, "scheduler"), program(house, sentry.dsn, "scheduler"):
+        with program(house, sentry.dsn, "worker", "alerts") as lonely:
+            errand = start("errand", {"seconds": 30}, trigger=Trigger.MANUAL)
+            db.session.commit()
+            ring([errand.id])
+            wait_for(lambda: db.session.get(JobRun, errand.id).state == RunState.RUNNING)
+            horse = Path(f"/proc/{lonely.pid}/task/{lonely.pid}/children").read_text().split()[0]
+            for pid in (lonely.pid, int(horse)):
+                os.kill(pid, signal.SIGKILL)
+        event = sentry.wait_for(lambda: sentry.events)[0]
+        time.sleep(3)  # three more looks of two schedulers
+    db.session.get_one(JobRun, errand.id).state = RunState.CANCELLED.value
+    db.session.commit()
+    assert len(sentry.events) == 1
+    assert event["fingerprint"] == ["worker lost", "errand"]
+    assert "fell silent" in event["message"]
+
+
+def test_a_scheduled_run_checks_in_twice_and_a_run_by_hand_never(sentry):
+    number = run_of_the_clock("nap", seconds=0.2)
+    ended(number)
+    ended(run("nap"))
+    sentry.wait_for(lambda: len(sentry.check_ins) == 2)
+    settle()
+    began, done = sentry.check_ins
+    assert (began["status"], done["status"]) == ("in_progress", "ok")
+    assert began["check_in_id"] == done["check_in_id"]
+    assert done["monitor_slug"] == "retention"
+    assert 0.2 <= done["duration"] < 30
+    assert done["monitor_config"] == {
+        "schedule": {"type": "crontab", "value": "15 3 * * *"},
+        "timezone": "America/New_York",
+        "checkin_margin": 180,
+        "max_runtime": 1,
+        "failure_issue_threshold": 1,
+        "recovery_threshold": 1,
+    }
+    assert sentry.events == []
+
+
+def test_a_scheduled_run_that_is_tried_again_checks_in_twice_all_the_same(sentry):
+    assert ended(run_of_the_clock("stumble", succeeds_at=2)).state == RunState.SUCCEEDED
+    assert ended(run_of_the_clock("stumble", succeeds_at=9)).state == RunState.FAILED
+    sentry.wait_for(lambda: len(sentry.check_ins) == 4)
+    settle()
+    assert [said["status"] for said in sentry.check_ins] == ["in_progress", "ok", "in_progress", "error"]
+    assert len(sentry.events) == 1
+
+
+def test_nothing_that_leaves_names_anybody(sentry):
+    ended(run("gossip", who=WHO))
+    event = sentry.wait_for(lambda: sentry.events)[0]
+    assert event["exception"]["values"][-1]["value"] == "nobody saw … at home"
+    assert "gossip.heard" in [crumb["message"] for crumb in event["breadcrumbs"]["values"]]
+    ended(run_of_the_clock("gossip", who=WHO))
+    sentry.wait_for(lambda: len(sentry.events) == 2 and len(sentry.check_ins) == 2)
+    everything = b"".join(sentry.raw).decode()
+    assert not [trace for trace in TRACES if trace in everything]
+
+
+def seconds_of(jobs: int) -> float:
+    """What so many failing jobs take, one after the other."""
+    began = time.monotonic()
+    for number in [run("tattle", who=WHO) for _ in range(jobs)]:
+        assert ended(number).state == RunState.FAILED
+    return time.monotonic() - began
+
+
+def test_a_sentry_that_hangs_or_is_gone_costs_a_job_nothing(house):
+    """Six failing jobs: waiting a second for each would show (it made 1,215 ms of 187 when each fork sent for itself)."""
+    with sentry_endpoint() as other:
+        with program(house, other.dsn, "worker", "alerts"):
+            seconds_of(1)
+            usual = seconds_of(6)
+            other.mood = "hang"
+            hanging = seconds_of(6)
+            other.mood = "ok"
+            other.wait_for(lambda: len(other.events) == 13)  # late, and not lost
+        with program(house, NOWHERE, "worker", "alerts"):
+            seconds_of(1)
+            gone = seconds_of(6)
+    assert hanging < usual + 3
+    assert gone < usual + 3
+
+
+def test_a_sentry_that_has_had_enough_is_left_alone_by_all_jobs_that_follow(house):
+    with sentry_endpoint() as other:
+        other.mood = "too_many"
+        with program(house, other.dsn, "worker", "alerts"):
+            seconds_of(1)
+            other.wait_for(lambda: other.requests == 1)
+            seconds_of(3)
+            time.sleep(0.5)
+        assert other.requests == 1
