@@ -118,13 +118,6 @@ def check_in(
         )
 
 
-def url_of(template: str, event_id: str | None) -> str | None:
-    """The address of a report, from the setting SENTRY_URL; None without one, or without a report."""
-    if not template or not event_id or "{event_id}" not in template:
-        return None
-    return template.replace("{event_id}", event_id)
-
-
 # --- A fork's reports leave by its parent ---
 
 LARGEST = 200_000

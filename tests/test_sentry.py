@@ -106,10 +106,3 @@ def test_a_message_keeps_the_programs_words_and_loses_every_other():
     assert sentry.without_values(f"no {unknown}, {unknown} at all", here) == "no … at all"
     assert sentry.without_values("call +1 207 555 0142 or (207) 555-0142", here) == "call … or …"
     assert sentry.without_values("write to a.b@c.example", here) == "write to …"
-
-
-def test_a_reports_address_needs_the_setting_and_a_report():
-    pattern = "https://sentry.example/issues/?query={event_id}"
-    assert sentry.url_of(pattern, "abc") == "https://sentry.example/issues/?query=abc"
-    assert sentry.url_of(pattern, None) is None
-    assert sentry.url_of("", "abc") is None

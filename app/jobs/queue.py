@@ -251,6 +251,7 @@ def _perform(claimed: JobRun) -> None:
             ledger.stop(run_id, token, rss_peak_kb=peak_memory_kb())
             db.session.commit()
             log.info("run.cancelled", ms=_ms(started))
+            reported.cancelled(time.monotonic() - started)
         except Exception as error:
             _undo()
             seconds = time.monotonic() - started
@@ -287,6 +288,8 @@ def _record_failure(
     log.warning("run.failed", error=class_of(error), state=state)
     if state == RunState.FAILED:  # once, at the end: attempts that will be repeated are not news
         reported.failed(error, seconds, is_timeout=is_timeout)
+    elif state == RunState.CANCELLED:
+        reported.cancelled(seconds)
 
 
 def class_of(error: BaseException) -> str:

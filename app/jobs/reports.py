@@ -24,7 +24,8 @@ class Reported:
     id: int
     kind: str
     attempt: int
-    is_last: bool
+    is_failed: bool
+    is_over: bool
     slug: str | None
     """The monitor it belongs to; None = nobody waits for it by the clock."""
     error: str
@@ -32,8 +33,15 @@ class Reported:
     @classmethod
     def of(cls, run: JobRun) -> Reported:
         is_scheduled = run.trigger == Trigger.SCHEDULE
-        is_last = run.state == RunState.FAILED
-        return cls(run.id, run.kind, run.attempt, is_last, run.schedule_name if is_scheduled else None, run.error or "")
+        return cls(
+            id=run.id,
+            kind=run.kind,
+            attempt=run.attempt,
+            is_failed=run.state == RunState.FAILED,
+            is_over=run.state in {RunState.FAILED, RunState.CANCELLED},
+            slug=run.schedule_name if is_scheduled else None,
+            error=run.error or "its process was lost",
+        )
 
     @property
     def event_id(self) -> str:
@@ -59,15 +67,19 @@ class Reported:
         sentry.report(error, event_id=self.event_id, tags=self.tags, fingerprint=fingerprint)
         self._check_in("error", seconds)
 
+    def cancelled(self, seconds: float) -> None:
+        """By a person: no trouble, but what the clock asked for was not done."""
+        self._check_in("error", seconds)
+
     def lost(self) -> None:
         sentry.report(
             f"{self.kind}: {self.error}",
             event_id=self.event_id,
             tags=self.tags,
             fingerprint=["worker lost", self.kind],
-            level="error" if self.is_last else "warning",
+            level="error" if self.is_failed else "warning",
         )
-        if self.is_last:
+        if self.is_over:
             self._check_in("error")
 
     def _check_in(self, status: str, seconds: float | None = None) -> None:
