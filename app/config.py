@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from ipaddress import IPv4Network, IPv6Network, ip_network
@@ -81,6 +82,13 @@ def _networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
     return tuple(ip_network(each.strip(), strict=False) for each in text.split(",") if each.strip())
 
 
+def _addresses(text: str) -> tuple[str, ...]:
+    found = tuple(each.strip() for each in text.split(",") if each.strip())
+    if any(not re.fullmatch(r"[^@\s<>]+@[^@\s<>]+", each) for each in found):
+        raise ValueError("write addresses with commas: ann@example.com, bob@example.com")
+    return found
+
+
 def _pattern(text: str) -> str:
     if "{event_id}" not in _url("http", "https")(text):
         raise ValueError("must hold {event_id}")
@@ -110,6 +118,12 @@ class Config:
     files_dir: Path = setting(Path, Path("var/files"), about="a folder for uploads and import results")  # noqa: RUF009
     legacy_mongo_url: str = setting(str, "", about="the legacy MongoDB to stay in step with; empty = none")
     slack_api_url: str = setting(str, "", about="another address for Slack's Web API; empty = slack.com")
+    slack_bot_token: str = setting(str, "", about="the token of Porchlight's bot in your Slack workspace: xoxb-…")
+    alarm_slack_channel: str = setting(str, "", about="the Slack channel that is told when a person must act; #ops")
+    alarm_email: tuple[str, ...] = setting(_addresses, (), about="who is mailed when a person must act, with commas")
+    alarm_webhook_url: str = setting(
+        _url("https", "http"), "", about="an address that is sent signed JSON when a person must act; see README"
+    )
     sentry_dsn: str = setting(str, "", about="where errors are reported; empty = nowhere")
     sentry_environment: str = setting(str, "production", about="what this installation is called there")
     sentry_url: str = setting(

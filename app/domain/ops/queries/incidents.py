@@ -6,7 +6,7 @@ from sqlalchemy import Select, case, func, select
 from sqlalchemy.orm import selectinload
 
 from app.domain.errors import NotFound
-from app.domain.models import Alarm, Incident, IncidentTone, User
+from app.domain.models import Alarm, Incident, IncidentTone, IntegrationCheck, User
 from app.extensions import db
 
 
@@ -71,3 +71,10 @@ def last_notices(limit: int = 5) -> list[tuple[Alarm, Incident]]:
 
 def open_count() -> int:
     return db.session.execute(select(func.count()).where(Incident.closed_at.is_(None))).scalar_one()
+
+
+def last_answer(name: str) -> IntegrationCheck | None:
+    """What was found when this thing outside was last asked."""
+    return db.session.scalar(
+        select(IntegrationCheck).where(IntegrationCheck.name == name).order_by(IntegrationCheck.at.desc()).limit(1)
+    )

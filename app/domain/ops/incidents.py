@@ -1,0 +1,236 @@
+"""A check that fails opens one incident, whoever looks; it closes itself when no look has found it for a while. The
+scheduler, the workers and the web all look, so that none of them can die unseen.
+
+A look that finds less than another takes nothing away from it: an incident is open as long as anybody finds it.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import structlog
+from flask import current_app
+from sqlalchemy import CursorResult, and_, case, func, literal_column, or_, text, update
+from sqlalchemy.dialects.postgresql import insert
+
+from app.domain.errors import Conflict
+from app.domain.models import Incident, IncidentTone, IntegrationCheck, User
+from app.domain.ops import alarms, audit, probing
+from app.domain.ops.health import Reason, Tone, verdict
+from app.domain.ops.queries import incidents as queries
+from app.extensions import db, settings
+
+log = structlog.get_logger(__name__)
+
+LOOK_SECONDS = 15.0
+"""A process looks at most this often."""
+PATIENCE = timedelta(seconds=60)
+"""A trouble that is over sooner is written down and told to nobody: so a restart of everything calls nobody."""
+CLEAN = timedelta(seconds=30)
+"""Closed when no look has found it for so long: at least two looks, so that what flickers is one incident."""
+SEEN_AGAIN = timedelta(seconds=5)
+"""A sighting younger than this is not written anew: many processes look."""
+
+SCHEDULER, WORKER, WEB = "scheduler", "worker", "web"
+
+
+@dataclass(frozen=True)
+class Looked:
+    """What a look changed, by key."""
+
+    opened: Sequence[str]
+    closed: Sequence[str]
+
+
+def look(now: datetime | None = None, *, by: str) -> Looked:
+    """Judge the house, and write down what that changes. Safe from any number of processes at once. Commits: what is
+    told afterwards must be written first."""
+    now = now or datetime.now(UTC)
+    found = [reason for reason in verdict(now).reasons if not reason.is_wanted]
+    known = {each.key: each.tone for each in queries.open_now()}
+    opened = _open(found, known, now, by)
+    db.session.commit()
+    closed = _close([reason.key for reason in found], now)
+    db.session.commit()
+    for key in opened:
+        log.warning("incident.opened", key=key, by=by)
+    for key in closed:
+        log.info("incident.closed", key=key, by=by)
+    return Looked(opened, closed)
+
+
+def _open(found: Sequence[Reason], known: dict[str, str], now: datetime, by: str) -> list[str]:
+    """Open what is new, and say of the rest that it was seen. A consequence of what is known is told with its cause
+    and opens none of its own, also while the cause is about to close."""
+    tones = {reason.key: reason.tone.value for reason in found}
+    follows: dict[str, list[str]] = {}
+    rows = []
+    for reason in sorted(found, key=lambda reason: reason.key):
+        cause = _cause(reason, known | tones)
+        if cause is not None:
+            follows.setdefault(cause, []).append(reason.sentence)
+        if cause is None or reason.key in known:
+            rows.append(reason)
+    if not rows:
+        return []
+    table = Incident.__table__.c
+    new = insert(Incident).values(
+        [
+            {
+                "key": reason.key,
+                "tone": reason.tone.value,
+                "sentence": reason.sentence,
+                "stage": reason.stage,
+                "run_id": reason.run_id,
+                "detail": _detail(reason, follows.get(reason.key, [])),
+                "opened_by": by,
+                "opened_at": now,
+                "seen_at": now,
+                "next_notice_at": now + PATIENCE if reason.tone is Tone.BAD else None,
+            }
+            for reason in rows
+        ]
+    )
+    turned_bad = and_(new.excluded.tone == IncidentTone.BAD.value, table.tone == IncidentTone.WAIT.value)
+    turned_mild = new.excluded.tone == IncidentTone.WAIT.value
+    statement = new.on_conflict_do_update(
+        index_elements=["key"],
+        index_where=text("closed_at IS NULL"),  # literally as the index says it: a bound value would not match
+        set_={
+            "tone": new.excluded.tone,
+            "sentence": new.excluded.sentence,
+            "stage": new.excluded.stage,
+            "run_id": new.excluded.run_id,
+            "detail": new.excluded.detail,
+            "seen_at": func.greatest(table.seen_at, new.excluded.seen_at),
+            "next_notice_at": case(
+                (table.notified_at.is_not(None), table.next_notice_at),
+                (turned_mild, None),
+                (and_(turned_bad, table.acknowledged_at.is_(None)), new.excluded.next_notice_at),
+                else_=table.next_notice_at,
+            ),
+        },
+        where=or_(
+            table.seen_at < new.excluded.seen_at - SEEN_AGAIN,
+            table.tone != new.excluded.tone,
+            table.sentence != new.excluded.sentence,
+        ),
+    ).returning(table.key, literal_column("incident.xmax = 0").label("is_new"))
+    return [row.key for row in db.session.execute(statement) if row.is_new]
+
+
+def _cause(reason: Reason, tones: dict[str, str]) -> str | None:
+    """The key of what explains it: found by this look, or open. Only something as bad explains what is bad, or
+    nobody would be told."""
+    for key in reason.because:
+        if key in tones and (tones[key] == Tone.BAD.value or reason.tone is not Tone.BAD):
+            return key
+    return None
+
+
+def _detail(reason: Reason, follows: list[str]) -> dict[str, Any]:
+    return {
+        "since": reason.since.isoformat() if reason.since else None,
+        "why": reason.why,
+        "follows": follows,
+    }
+
+
+def _close(found: Sequence[str], now: datetime) -> list[str]:
+    """What was told is told to be over as well."""
+    statement = (
+        update(Incident)
+        .where(Incident.closed_at.is_(None), Incident.key.not_in(found), Incident.seen_at <= now - CLEAN)
+        .values(closed_at=now, next_notice_at=case((Incident.notified_at.is_not(None), now), else_=None))
+        .returning(Incident.key)
+        .execution_options(synchronize_session=False)
+    )
+    return [row.key for row in db.session.execute(statement)]
+
+
+def acknowledge(incident_id: int, user: User, now: datetime | None = None) -> Incident:
+    """“I am on it”: no more reminders. Whoever says so last has it. Raises NotFound, or Conflict when it is over."""
+    now = now or datetime.now(UTC)
+    found = queries.incident(incident_id)
+    taken: CursorResult[Any] = db.session.execute(  # type: ignore[assignment]
+        update(Incident)
+        .where(Incident.id == incident_id, Incident.closed_at.is_(None))
+        .values(acknowledged_at=now, acknowledged_by_id=user.id, next_notice_at=None)
+    )
+    if taken.rowcount != 1:
+        raise Conflict("This is over already.")
+    audit.record(user, "incident.acknowledged", "incident", incident_id, f"Is on it: “{found.sentence}”")
+    db.session.refresh(found)
+    return found
+
+
+# --- The watch: what each process of the house calls now and then ---
+
+_lock = threading.Lock()
+_looked: dict[str, float] = {}
+_beside: list[threading.Thread] = []
+
+
+def watch(by: str) -> None:
+    """Look, and tell what is to be told; at most every 15 s in a process. Leaves the session as it would be after a
+    commit. Never raises, and telling takes seconds at most: whoever calls has other work."""
+    if not _is_time():
+        return
+    try:
+        if by == SCHEDULER:
+            _ask_redis()
+        look(by=by)
+        alarms.tell_due()
+    except Exception as error:  # PostgreSQL away: there is nothing to look at, and the next look is soon
+        db.session.rollback()
+        log.warning("watch.failed", by=by, error=type(error).__name__)
+    finally:
+        db.session.remove()
+
+
+def watch_beside(by: str = WEB) -> None:
+    """The same in a thread of its own, for a caller that somebody waits for. Only where `watches` was said to the app
+    (wsgi.py): a page that is tested changes nothing."""
+    if not current_app.extensions.get("watches") or not _is_time(peek=True):
+        return
+    app = current_app._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001
+
+    def look_beside() -> None:
+        with app.app_context():
+            watch(by)
+
+    with _lock:
+        if any(thread.is_alive() for thread in _beside):
+            return
+        thread = threading.Thread(target=look_beside, name="watch", daemon=True)
+        _beside[:] = [thread]
+    thread.start()
+
+
+def _is_time(*, peek: bool = False) -> bool:
+    key = settings().database_url
+    with _lock:
+        now = time.monotonic()
+        if now - _looked.get(key, -LOOK_SECONDS) < LOOK_SECONDS:
+            return False
+        if not peek:
+            _looked[key] = now
+        return True
+
+
+def _ask_redis() -> None:
+    """Redis is asked by the one process that goes on without it, and its silence is written down for the others: no
+    sweep does so, since no worker is told of any."""
+    answer = probing.ask(probing.REDIS, seconds=1.5)[probing.REDIS]
+    last = queries.last_answer(probing.REDIS)
+    if answer.is_up and (last is None or last.is_up):
+        return
+    db.session.add(
+        IntegrationCheck(name=probing.REDIS, at=datetime.now(UTC), is_up=answer.is_up, ms=answer.ms, words=answer.words)
+    )
+    db.session.commit()
