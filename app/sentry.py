@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 import socket
 import threading
+import time
 import zlib
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -116,6 +117,21 @@ def check_in(
                 "release": sentry_sdk.get_client().options["release"],
             }
         )
+
+
+def try_out(event_id: str, seconds: float = 10) -> str:
+    """Send one event and wait for the answer, which only a command may. Returns why it did not arrive, or nothing."""
+    client = sentry_sdk.get_client()
+    if not is_on() or client.transport is None:
+        return "Sentry is off: SENTRY_DSN is empty"
+    refusals: list[str] = []
+    client.transport.on_dropped_event = refusals.append  # type: ignore[attr-defined]
+    report("A test of the line to Sentry.", event_id=event_id, tags={"stage": "test"}, level="info")
+    began = time.monotonic()
+    client.flush(timeout=seconds)
+    if refusals:
+        return f"it was refused ({refusals[0].replace('_', ' ')})"
+    return f"no answer within {seconds:g} seconds" if time.monotonic() - began >= seconds else ""
 
 
 # --- A fork's reports leave by its parent ---

@@ -106,3 +106,21 @@ def test_a_message_keeps_the_programs_words_and_loses_every_other():
     assert sentry.without_values(f"no {unknown}, {unknown} at all", here) == "no … at all"
     assert sentry.without_values("call +1 207 555 0142 or (207) 555-0142", here) == "call … or …"
     assert sentry.without_values("write to a.b@c.example", here) == "write to …"
+
+
+def sentry_test(app: Flask, dsn: str) -> subprocess.CompletedProcess:
+    program = [sys.executable, "-m", "flask", "sentry-test"]
+    return subprocess.run(
+        program, cwd=ROOT, env=environ_of(app, SENTRY_DSN=dsn), timeout=60, capture_output=True, text=True, check=False
+    )
+
+
+def test_a_command_says_whether_a_report_arrives(app, endpoint):
+    said = sentry_test(app, endpoint.dsn)
+    assert said.returncode == 0, said.stderr
+    assert said.stdout == f"Event {endpoint.events[0]['event_id']} was taken.\n"
+    endpoint.mood = "too_many"
+    said = sentry_test(app, endpoint.dsn)
+    assert (said.returncode, "refused (status 429)" in said.stderr) == (1, True)
+    said = sentry_test(app, "")
+    assert (said.returncode, "SENTRY_DSN is empty" in said.stderr) == (1, True)
