@@ -128,4 +128,85 @@ def draw_line(rows: Sequence[tuple[str, Number]], *, from_zero: bool = True) -> 
     }
 
 
-GLOBALS = {"draw_spark": draw_spark, "draw_bars": draw_bars, "draw_line": draw_line}
+def draw_stacks(rows: Sequence[tuple[str, Number, Number, str]]) -> dict[str, Any]:
+    """Bars from zero, oldest left, each of two parts: what went well, and on top what did not; and where each leads. A
+    part that is there is seen: it is at least a pixel and a half high."""
+    frame = Frame(ceiling(max((well + ill for _, well, ill, _ in rows), default=0)))
+    step = (frame.width - frame.left) / max(len(rows), 1)
+    width = round(min(step * 0.72, 40), 1)
+    floor = frame.y(0)
+    bars = []
+    for index, (label, well, ill, url) in enumerate(rows):
+        middle = round(frame.left + step * (index + 0.5), 1)
+        ill_height = max(floor - frame.y(ill), 1.5) if ill else 0.0
+        well_height = max(floor - frame.y(well), 1.5) if well else 0.0
+        sticks_out = middle + len(label) * LETTER / 2 > frame.width
+        bars.append(
+            {
+                "label": label,
+                "well": well,
+                "ill": ill,
+                "url": url,
+                "x": round(middle - width / 2, 1),
+                "width": width,
+                "well_y": round(floor - well_height, 1),
+                "well_height": round(well_height, 1),
+                "ill_y": round(floor - well_height - ill_height, 1),
+                "ill_height": round(ill_height, 1),
+                "label_x": frame.width if sticks_out else middle,
+                "anchor": "end" if sticks_out else "middle",
+                "shows_label": _shows_label(index, len(rows)),
+            }
+        )
+    return _box(frame) | {"bars": bars}
+
+
+def draw_lines(rows: Sequence[tuple[str, Number | None, Number | None]]) -> dict[str, Any]:
+    """Two lines from zero, oldest left, the second the higher one. Where there is no number there is no line: a point
+    that stands alone is drawn as a dot."""
+    frame = Frame(ceiling(max((value for row in rows for value in row[1:] if value is not None), default=0)))
+    stride = (frame.width - frame.left - 8) / max(len(rows) - 1, 1)
+
+    def spots(place: int) -> list[tuple[float, float] | None]:
+        return [
+            (round(frame.left + 4 + stride * index, 1), frame.y(value)) if isinstance(value, int | float) else None
+            for index, value in enumerate(row[place] for row in rows)
+        ]
+
+    def path(points: list[tuple[float, float] | None]) -> str:
+        return "".join(
+            f"{'L' if before else 'M'}{point[0]} {point[1]}"
+            for before, point in zip([None, *points], points, strict=False)
+            if point
+        )
+
+    upper = spots(2)
+    alone = [
+        {"x": point[0], "y": point[1]}
+        for before, point, after in zip([None, *upper], upper, [*upper[1:], None], strict=False)
+        if point and not before and not after
+    ]
+
+    labels = [
+        {
+            "label": row[0],
+            "x": round(frame.left + 4 + stride * index, 1),
+            "anchor": "start" if index == 0 else "end" if index == len(rows) - 1 else "middle",
+        }
+        for index, row in enumerate(rows)
+        if _shows_label(index, len(rows))
+    ]
+    return _box(frame) | {"lower": path(spots(1)), "upper": path(upper), "alone": alone, "labels": labels}
+
+
+def _box(frame: Frame) -> dict[str, Any]:
+    return {"top": frame.top, "width": frame.width, "height": frame.height, "left": frame.left, "grid": frame.grid}
+
+
+GLOBALS = {
+    "draw_spark": draw_spark,
+    "draw_bars": draw_bars,
+    "draw_line": draw_line,
+    "draw_stacks": draw_stacks,
+    "draw_lines": draw_lines,
+}

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
-from app.drawing import HEIGHT, WIDTH, ceiling, draw_bars, draw_line, draw_spark
+from app.drawing import HEIGHT, WIDTH, ceiling, draw_bars, draw_line, draw_lines, draw_spark, draw_stacks
 
 
 def points(path: str) -> list[tuple[float, float]]:
@@ -71,3 +73,34 @@ def test_little_or_nothing_can_be_drawn(rows, from_zero):
     assert len(drawn["grid"]) >= 2
     assert all(0 <= y <= HEIGHT for _, y in points(drawn["path"])) if rows else drawn["last"] is None
     draw_bars(rows)
+
+
+def test_stacked_bars_stand_on_zero_and_what_failed_stands_on_what_ran():
+    drawn = draw_stacks(
+        [("10:00", 30, 10, "/a"), ("10:01", 0, 0, "/b"), ("10:02", 0, 40, "/c"), ("10:03", 1000, 1, "/d")]
+    )
+    floor = drawn["grid"][0]["y"]
+    both, none, ill, barely = drawn["bars"]
+    assert round(both["well_y"] + both["well_height"], 1) == floor
+    assert round(both["ill_y"] + both["ill_height"], 1) == both["well_y"]
+    assert (none["well_height"], none["ill_height"]) == (0, 0)
+    assert round(ill["ill_y"] + ill["ill_height"], 1) == floor
+    assert barely["ill_height"] >= 1.5, "a single failure is seen beside a thousand runs"
+    assert [bar["url"] for bar in drawn["bars"]] == ["/a", "/b", "/c", "/d"]
+
+
+def test_two_lines_break_where_nothing_was_measured_and_a_lone_point_is_marked():
+    drawn = draw_lines(
+        [("a", 1, 2), ("b", 1.5, 4), ("c", None, None), ("d", 0, 1), ("e", None, None), ("f", 2, 3), ("g", 2, 3)]
+    )
+    assert drawn["upper"].count("M") == 3
+    assert drawn["upper"].count("L") == 2
+    assert len(drawn["alone"]) == 1
+    assert drawn["grid"][0]["value"] == 0
+    heights = [float(spot.split()[1]) for spot in re.split("[ML]", drawn["upper"])[1:]]
+    assert heights[1] < heights[0] < heights[2], "higher is up"
+
+
+def test_lines_of_nothing_are_drawn_too():
+    drawn = draw_lines([("a", None, None)])
+    assert (drawn["upper"], drawn["lower"], drawn["alone"]) == ("", "", [])
