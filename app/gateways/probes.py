@@ -3,6 +3,7 @@ frozen one is a line on a page and never a page that hangs. A probe returns an A
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -80,6 +81,25 @@ def mongo(url: str) -> Answer:
     from app.gateways import mongo as legacy
 
     return Answer(is_up=True, words="answers") if legacy.answers(url, SECONDS) else Answer(False, "does not answer")
+
+
+def slack(token: str, url: str) -> Answer:
+    """Asks Slack who we are; writes nothing."""
+    from app.gateways.slack import Slack
+
+    found = Slack(token, url, seconds=SECONDS).whoami()
+    return Answer(found.is_ok, found.words)
+
+
+def sentry(dsn: str) -> Answer:
+    """Can its server be reached? A connection is opened and closed; nothing is reported."""
+    parts = urlsplit(dsn)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    try:
+        with socket.create_connection((parts.hostname or "", port), timeout=SECONDS):
+            return Answer(is_up=True, words="can be reached")
+    except OSError as error:
+        return Answer(is_up=False, words=f"cannot be reached ({type(error).__name__}); errors stay in the ledger")
 
 
 def ask_all(probes: Mapping[str, Callable[[], Answer]], seconds: float = SECONDS + 0.5) -> dict[str, Answer]:

@@ -1,13 +1,13 @@
-"""Every minute: take back what dead workers held, see that due mail has somebody to send it, draw the balance and count
-what ended.
-The bell is rung after every run (app/jobs/queue.py), so a sweep is also the bell when Redis has forgotten all."""
+"""Every minute: ask what the house leans on how it is, take back what dead workers held, see that due mail has somebody
+to send it, draw the balance and count what ended. The bell is rung after every run (app/jobs/queue.py), so a sweep is
+also the bell when Redis has forgotten all."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 
 from app.domain.messages import queue as outbound
-from app.domain.ops import ledger, queries, tallies
+from app.domain.ops import ledger, probing, queries, tallies
 from app.domain.ops.balance import unaccounted
 from app.jobs.reports import report_lost
 from app.jobs.run import Run
@@ -15,7 +15,9 @@ from app.jobs.run import Run
 
 def sweep(run: Run) -> dict[str, int]:
     """Idempotent: what was taken back once is no longer held."""
+    answers = probing.ask(*probing.INTEGRATIONS, seconds=probing.PATIENCE_SECONDS)  # before anything is locked
     now = datetime.now(UTC)
+    probing.write_down(answers, now)
     lost = ledger.reap(now)
     counts = {"runs_taken_back": len(lost), "messages_taken_back": outbound.reap(now)}
     run.commit()

@@ -394,7 +394,7 @@ def _unheard_bounces(signs: Vitals) -> list[Reason]:
 
 
 def _unreachable(signs: Vitals) -> list[Reason]:
-    tones = {probing.REDIS: Tone.WAIT, probing.MONGO: Tone.WAIT, "Slack": Tone.WAIT}
+    tones = dict.fromkeys((probing.REDIS, probing.MONGO, probing.SLACK, probing.SENTRY), Tone.WAIT)
     return [
         Reason(f"unreachable:{name}", tones.get(name, Tone.BAD), f"{name} {answer.words}", answer.checked_at, name)
         for name, answer in sorted(signs.answers.items())

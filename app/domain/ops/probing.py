@@ -1,24 +1,32 @@
-"""What the house leans on, asked: PostgreSQL, its schema, Redis, the mail relay, the legacy database. The ops page,
-/readyz and `flask doctor` ask the same questions."""
+"""What the house leans on, asked: PostgreSQL, its schema, Redis, the mail relay, the legacy database, Slack, Sentry. The
+ops page, /readyz and `flask doctor` ask the same questions; the sweep asks each minute and writes down the answers."""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from datetime import datetime
 from functools import cache, partial
 from pathlib import Path
 
 from alembic.script import ScriptDirectory
 from flask import current_app
+from sqlalchemy.dialects.postgresql import insert
 
 from app.config import Config
-from app.extensions import settings
+from app.domain.models import IntegrationCheck
+from app.extensions import db, settings
 from app.gateways import probes
 from app.gateways.mail import domain_of
 from app.gateways.probes import Answer
 
 POSTGRESQL, SCHEMA, REDIS, MAIL, MONGO = "PostgreSQL", "Schema", "Redis", "Mail relay", "Legacy MongoDB"
+SLACK, SENTRY = "Slack", "Sentry"
+INTEGRATIONS = (POSTGRESQL, REDIS, MAIL, MONGO, SLACK, SENTRY)
+"""What is somewhere else, and may be away."""
+PATIENCE_SECONDS = 1.5
+"""What a page or a sweep waits for all of them together."""
 FRESH_SECONDS = 10.0
 KNOWN_SECONDS = 60.0
 
@@ -38,9 +46,19 @@ def ask_lately() -> dict[str, Answer]:
     with _lock:  # the first asks, the others wait for its answer
         then, answers = _kept.get(key, (0.0, {}))
         if not answers or time.monotonic() - then > FRESH_SECONDS:
-            answers = ask(seconds=1.5)
+            answers = ask(seconds=PATIENCE_SECONDS)
             _kept[key] = (time.monotonic(), answers)
         return answers
+
+
+def write_down(answers: Mapping[str, Answer], now: datetime) -> None:
+    """Keep what was found, for the pages that look back. At most once for each name and moment."""
+    rows = [
+        {"name": name, "at": now, "is_up": answer.is_up, "ms": answer.ms, "words": answer.words}
+        for name, answer in answers.items()
+    ]
+    if rows:
+        db.session.execute(insert(IntegrationCheck).on_conflict_do_nothing(), rows)
 
 
 def known() -> dict[str, Answer]:
@@ -55,7 +73,15 @@ def forget() -> None:
 
 
 def _key(config: Config) -> tuple[str, ...]:
-    return config.database_url, config.redis_url, config.smtp_url, config.legacy_mongo_url
+    return (
+        config.database_url,
+        config.redis_url,
+        config.smtp_url,
+        config.legacy_mongo_url,
+        config.slack_bot_token,
+        config.slack_api_url,
+        config.sentry_dsn,
+    )
 
 
 def _probes(config: Config) -> dict[str, Callable[[], Answer]]:
@@ -67,6 +93,10 @@ def _probes(config: Config) -> dict[str, Callable[[], Answer]]:
     }
     if config.legacy_mongo_url:
         found[MONGO] = partial(probes.mongo, config.legacy_mongo_url)
+    if config.slack_bot_token:
+        found[SLACK] = partial(probes.slack, config.slack_bot_token, config.slack_api_url)
+    if config.sentry_dsn:
+        found[SENTRY] = partial(probes.sentry, config.sentry_dsn)
     return found
 
 
