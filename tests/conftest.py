@@ -23,6 +23,7 @@ from sqlalchemy.orm import scoped_session, sessionmaker
 from app import create_app
 from app.config import Config
 from app.domain.models import Role, User
+from app.domain.ops import overview
 from app.extensions import db as database
 from app.extensions import limiter
 from devstack.chromium import find_or_install_chromium
@@ -105,6 +106,7 @@ def db(app: Flask, request: pytest.FixtureRequest) -> Iterator[object]:
             database.session.remove()
             empty_tables()
             return
+        overview.forget()  # what a test before counted
         usual = database.session
         connection = database.engine.connect()
         outer = connection.begin()

@@ -128,7 +128,7 @@ def reader_of(app, user):
 def test_the_page_is_green_only_when_everything_runs(app, make, office, tmp_path, works):
     with Catcher(tmp_path / "mail") as catcher:
         staff = reader_of(app_with(app, tmp_path, smtp_url=catcher.url), make.user(office=office))
-        assert "Everything works, and every row is accounted for." in staff.get("/ops").text
+        assert f"All {len(SCHEDULE)} schedules on time, and every row is accounted for." in staff.get("/ops").text
         assert "Everything works" in staff.get("/ops/runs").text, "and so says the lamp"
         database.session.query(ProcessHeartbeat).filter_by(queue="alerts").delete()
         database.session.commit()

@@ -77,7 +77,7 @@ def overview() -> Response:
     seen = look(current_user.office.time_zone)
     health.light(settings().database_url, seen.verdict)
     g.verdict = _short(seen.verdict)
-    return page("ops/overview.html", "live", seen=seen, answers=answers, now=datetime.now(UTC), by_hand=by_hand())
+    return page("ops/overview.html", "live", seen=seen, answers=answers)
 
 
 @bp.get("/balance")

@@ -1,23 +1,39 @@
-"""The operations page, put together: twelve statements at most, and no question to the network."""
+"""The operations page, put together: twelve statements at most, and no question to the network.
+
+What counts rows by the day's volume (the balance, the mail of a week, the sizes) is kept for a while once it is dear
+(app/domain/ops/kept.py); everything else is asked each time.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from app.domain.models import JobRun, ProcessHeartbeat, RunState
+import structlog
+from flask import current_app
+
+from app.domain.models import Incident, ProcessHeartbeat
 from app.domain.ops import queries, words
 from app.domain.ops.balance import Sum, balance, midnight
-from app.domain.ops.health import ALIVE, Verdict, Vitals, verdict, vitals
-from app.domain.ops.queries.overview import stage_counts
+from app.domain.ops.clock import Line, next_of_all
+from app.domain.ops.health import ALIVE, ScheduleHealth, Verdict, Vitals, verdict, vitals
+from app.domain.ops.kept import Counted, Kept
+from app.domain.ops.queries import overview as rows
 from app.domain.ops.registry import registry
 from app.domain.ops.retention import RULES
-from app.domain.ops.stages import Stage, stages
+from app.domain.ops.schedules import ENDED, said, strip_state, strip_words
+from app.domain.ops.stages import QUIET, Stage, stages
+from app.extensions import db, settings
+
+log = structlog.get_logger(__name__)
 
 GONE = timedelta(hours=12)
 """A process silent for longer is no longer listed: it was taken away, not lost."""
+CANARY = 5_000
+"""So many mails without one that came back: bounces are not heard of (PA-25)."""
 
 
 @dataclass(frozen=True)
@@ -25,23 +41,66 @@ class Job:
     """One kind of run: its clock, its last runs, what the newest one did."""
 
     kind: str
+    line: ScheduleHealth | None
     clock: str
     strip: Sequence[str]
     """States of the last runs, oldest first, as the chart knows them."""
     took: float | None
     said: str
     last_run_id: int | None
-    next_due: datetime | None
-    overdue_since: datetime | None
-    is_paused: bool
 
     @property
     def strip_words(self) -> str:
-        """The strip for those who cannot see it."""
-        wrong = [f"{self.strip.count(state)} {state}" for state in ("failed", "missed") if state in self.strip]
-        if not self.strip:
-            return f"{self.kind}: no run yet"
-        return f"{self.kind}: {', '.join(wrong) or 'none failed or missed'} of the last {len(self.strip)}"
+        return strip_words(self.kind, self.strip)
+
+
+@dataclass(frozen=True)
+class Failure:
+    id: int
+    kind: str
+    error_class: str | None
+    attempt: int
+    max_attempts: int
+    finished_at: datetime
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where changes to listings come from, and when the newest came. `newest` None: none in a day."""
+
+    name: str
+    newest: datetime | None
+    words: str
+
+
+@dataclass(frozen=True)
+class Mail:
+    """What became of the mail of seven days, as far as anybody said."""
+
+    sent: int = 0
+    refused: int = 0
+    bounced: int = 0
+    complained: int = 0
+
+    @property
+    def came_back(self) -> int:
+        return self.refused + self.bounced + self.complained
+
+    @property
+    def is_deaf(self) -> bool:
+        """PA-25: so many mails, and not one came back. That is not luck; nobody listens."""
+        return self.sent >= CANARY and not self.came_back
+
+    @property
+    def words(self) -> str:
+        if not self.sent:
+            return "No mail was sent in 7 days"
+        mails = f"{self.sent:,} {'mail' if self.sent == 1 else 'mails'} in 7 days"
+        if self.is_deaf:
+            return f"{mails}, and not one came back: bounces are not heard of"
+        if not self.came_back:
+            return f"{mails}, none came back"
+        return f"{mails}, {self.came_back:,} came back ({100 * self.came_back / self.sent:.1f} %)"
 
 
 @dataclass(frozen=True)
@@ -53,22 +112,52 @@ class TableSize:
 
 
 @dataclass(frozen=True)
+class Dear:
+    """What takes long to count when there is much."""
+
+    sums: Sequence[Sum]
+    sources: Sequence[Source]
+    mail: Mail
+    sizes: Sequence[TableSize]
+    database_bytes: int
+
+
+@dataclass(frozen=True)
 class Overview:
     verdict: Verdict
     stages: Sequence[Stage]
-    sums: Sequence[Sum]
+    counted: Counted[Dear]
     since: datetime
     jobs: Sequence[Job]
-    failures: Sequence[JobRun]
+    on_time: int
+    """Lines of the clock that are neither late nor paused nor missing."""
+    lines: int
+    next_due: Sequence[tuple[datetime, Line]]
+    failures: Sequence[Failure]
     failed_today: int
+    incidents: Sequence[Incident]
+    """What is wrong now, and the newest few that are over."""
     processes: Sequence[ProcessHeartbeat]
     alive_since: datetime
-    sizes: Sequence[TableSize]
-    database_bytes: int
+    no_data_since: datetime | None
+    """The newest change to any listing, when it is long ago (PA-28)."""
     journey: float | None
     """Seconds from the newest mail's newest change to the relay's yes."""
     waiting: int
     """Events that wait to be read or matched: what an outage holds back, and does not lose."""
+
+    @property
+    def headline(self) -> str:
+        """One sentence on everything, when nothing is broken."""
+        return headline(self.verdict, self.on_time, self.lines)
+
+    @property
+    def dear(self) -> Dear:
+        return self.counted.value
+
+    @property
+    def open_incidents(self) -> int:
+        return sum(one.closed_at is None for one in self.incidents)
 
     @property
     def alive(self) -> int:
@@ -76,7 +165,16 @@ class Overview:
 
     @property
     def due_times(self) -> Sum:
-        return next(line for line in self.sums if line.key == "due_times")
+        return next(line for line in self.dear.sums if line.key == "due_times")
+
+
+def headline(found: Verdict, on_time: int, lines: int) -> str:
+    """“All 9 schedules on time; 2 things need attention”."""
+    clock = f"All {lines} schedules on time" if on_time == lines else f"{on_time} of {lines} schedules on time"
+    needs = len(found.reasons)
+    if not needs:
+        return f"{clock}, and every row is accounted for."
+    return f"{clock}; {needs} {'thing needs' if needs == 1 else 'things need'} attention."
 
 
 def overview(time_zone: str, now: datetime | None = None) -> Overview:
@@ -84,25 +182,106 @@ def overview(time_zone: str, now: datetime | None = None) -> Overview:
     now = now or datetime.now(UTC)
     since = midnight(now, time_zone)
     signs = vitals(now)
-    sums = balance(since, now)
-    counts = stage_counts(since, now)
-    kept_sizes = queries.sizes({rule.table for rule in RULES})
-    journey = counts.journey
+    counted = _dear.get((settings().database_url, since), lambda: _count(since), _later)
+    counts = rows.stage_counts(since, now)
+    judged = verdict(now, signs=signs, sums=counted.value.sums)
+    running = _running(signs)
     return Overview(
-        verdict=verdict(now, signs=signs, sums=sums),
+        verdict=judged,
         stages=stages(now, counts, signs),
-        sums=sums,
+        counted=counted,
         since=since,
         jobs=_jobs(signs, now),
-        failures=queries.recent_failures(now),
+        on_time=sum(line.overdue_since is None for line in running),
+        lines=len(registry().lines),
+        next_due=next_of_all([_line(line) for line in running], now),
+        failures=[
+            Failure(**each | {"finished_at": datetime.fromisoformat(each["finished_at"])})
+            for each in counts.newest_failures
+        ],
         failed_today=sum((counts.failures or {}).values()),
+        incidents=rows.incidents(),
         processes=_not_replaced(queries.processes(now - GONE), now - ALIVE),
         alive_since=now - ALIVE,
-        sizes=_sizes(kept_sizes),
-        database_bytes=kept_sizes["database"].bytes,
-        journey=_seconds(journey) if journey else None,
+        no_data_since=counts.last_event if counts.last_event and counts.last_event < now - QUIET else None,
+        journey=_seconds(counts.journey) if counts.journey else None,
         waiting=int(counts.unread + counts.open_events),
     )
+
+
+# --- What is dear ---
+
+_dear: Kept[Dear] = Kept()
+
+
+def forget() -> None:
+    """Count everything anew for the next page."""
+    _dear.forget()
+
+
+def _count(since: datetime) -> Dear:
+    now = datetime.now(UTC)
+    found = rows.outside(now, {rule.table for rule in RULES})
+    return Dear(
+        sums=balance(since, now),
+        sources=_sources(found),
+        mail=Mail(**found.mail),
+        sizes=_sizes(found.sizes or {}),
+        database_bytes=int(found.database_bytes),
+    )
+
+
+def _later(work: Callable[[], None]) -> None:
+    """In a thread, with a session of its own."""
+    app = current_app._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001
+
+    def run() -> None:
+        with app.app_context():
+            try:
+                work()
+            except Exception as error:
+                log.warning("overview.not_counted", error=type(error).__name__)
+            finally:
+                db.session.remove()
+
+    threading.Thread(target=run, name="count-again", daemon=True).start()
+
+
+def _sources(found: queries.AnyRow) -> list[Source]:
+    """Each source of files by its newest one, the newest first, and what people wrote."""
+    files = [
+        Source(
+            file["source"],
+            datetime.fromisoformat(file["finished_at"]),
+            f"{file['changed']:,} of {file['rows_read']:,} rows were news",
+        )
+        for file in found.files
+    ]
+    files.sort(key=lambda source: source.newest or datetime.min.replace(tzinfo=UTC), reverse=True)
+    today = found.by_hand_today
+    said_of = f"{today:,} {'change' if today == 1 else 'changes'} in 24 hours" if today else "nothing in 24 hours"
+    return [*files, Source("By hand", found.by_hand, said_of)]
+
+
+def _sizes(found: Mapping[str, Sequence[int]]) -> list[TableSize]:
+    kept: dict[str, list[str]] = {}
+    for rule in RULES:
+        kept.setdefault(rule.table, []).append(rule.kept)
+    sizes = [TableSize(name, ", ".join(rules), *found[name]) for name, rules in kept.items() if name in found]
+    return sorted(sizes, key=lambda size: -size.bytes)
+
+
+# --- What is asked each time ---
+
+
+def _running(signs: Vitals) -> list[ScheduleHealth]:
+    """The lines that are on the clock, and not paused."""
+    names = {line.name for line in registry().lines}
+    return [line for line in signs.schedules if line.name in names and not line.is_paused]
+
+
+def _line(line: ScheduleHealth) -> Line:
+    return Line(line.name, line.kind, line.cron, line.time_zone, int(line.grace.total_seconds()))
 
 
 def _not_replaced(processes: Sequence[ProcessHeartbeat], alive_since: datetime) -> list[ProcessHeartbeat]:
@@ -133,43 +312,16 @@ def _jobs(signs: Vitals, now: datetime) -> list[Job]:
     for kind in registry().queues:
         runs = by_kind.get(kind, [])
         line = next((line for line in signs.schedules if line.kind == kind), None)
-        ended = next((run for run in reversed(runs) if run.state in {RunState.SUCCEEDED, RunState.FAILED}), None)
+        ended: Any = next((run for run in reversed(runs) if run.state in ENDED), None)
         jobs.append(
             Job(
                 kind=kind,
+                line=line,
                 clock=words.clock_in_words(line.cron) if line else FOLLOWS.get(kind, "on demand"),
-                strip=[_strip_state(run) for run in runs],
+                strip=[strip_state(run) for run in runs],
                 took=(ended.finished_at - ended.started_at).total_seconds() if ended and ended.started_at else None,
-                said=_said(kind, ended),
+                said=said(kind, ended),
                 last_run_id=ended.id if ended else None,
-                next_due=line.next_due if line and not line.is_paused else None,
-                overdue_since=line.overdue_since if line else None,
-                is_paused=bool(line and line.is_paused),
             )
         )
     return jobs
-
-
-def _strip_state(run: Any) -> str:
-    is_idle = run.state == RunState.SUCCEEDED and words.did_nothing(run.kind, run.counts)
-    return "skipped" if is_idle else str(run.state)
-
-
-def _said(kind: str, run: Any) -> str:
-    if run is None:
-        return "no run yet"
-    if run.state == RunState.FAILED:
-        return f"failed: {run.error_class}"
-    return words.counts_in_words(kind, run.counts)
-
-
-def _sizes(found: dict[str, queries.AnyRow]) -> list[TableSize]:
-    kept: dict[str, list[str]] = {}
-    for rule in RULES:
-        kept.setdefault(rule.table, []).append(rule.kept)
-    rows = [
-        TableSize(name, ", ".join(rules), int(found[name].rows), int(found[name].bytes))
-        for name, rules in kept.items()
-        if name in found
-    ]
-    return sorted(rows, key=lambda row: -row.bytes)

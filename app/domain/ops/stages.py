@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from app.domain.ops.health import MAIL_PATIENCE, Tone, Vitals
 from app.domain.ops.queries import AnyRow
 from app.domain.ops.queries.overview import hourly
 from app.domain.ops.registry import registry
+
+QUIET = timedelta(hours=24)
+"""No change to any listing for so long: the page says “no data”, not “no matches”."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,16 +38,26 @@ class Stage:
     """None: it has not begun; green is earned."""
     word: str
     overdue_since: datetime | None = None
+    no_data_since: datetime | None = None
+    """Nothing came in since then: that nothing was found says nothing (PA-28)."""
+
+    @property
+    def a_minute(self) -> float:
+        """As of the last hour."""
+        return self.spark[-1] / 60
 
 
 def stages(now: datetime, counts: AnyRow, signs: Vitals) -> list[Stage]:
     """The five stages. `counts` from queries.overview.stage_counts: since when is “today”."""
-    hours, idle = hourly(now), [0] * 12
+    hours, idle = hourly(counts), [0] * 12
     failures: dict[str, int] = counts.failures or {}
     alerts = signs.schedule_of("alerts")
+    is_paused = any(line.is_paused for line in signs.schedules if line.kind == "alerts")
     stopped = alerts.overdue_since if alerts else None
     late_mail = counts.due_oldest if counts.due_oldest and counts.due_oldest < now - MAIL_PATIENCE else None
     next_alerts: datetime | str = alerts.next_due if alerts and alerts.next_due else "not scheduled"
+    if is_paused:
+        next_alerts = "paused"
     files = counts.imports_week
     return [
         Stage(
@@ -88,7 +101,8 @@ def stages(now: datetime, counts: AnyRow, signs: Vitals) -> list[Stage]:
             failures=failures.get("alerts", 0),
             sub=f"{int(counts.pairs_week):,} in 7 days",
             overdue_since=stopped,
-            **_look(signs, "alerts", word="On time", overdue=stopped),
+            no_data_since=counts.last_event if counts.last_event and counts.last_event < now - QUIET else None,
+            **_look(signs, "alerts", word="On time", overdue=stopped, is_paused=is_paused),
         ),
         Stage(
             key="digests",
@@ -102,7 +116,7 @@ def stages(now: datetime, counts: AnyRow, signs: Vitals) -> list[Stage]:
             due=int(counts.waiting),
             oldest_due=counts.waiting_oldest,
             failures=failures.get("digests", 0),
-            sub="waits on matches" if stopped else f"{counts.empty:,} had nothing left to say",
+            sub="waits on matches" if stopped or is_paused else f"{counts.empty:,} had nothing left to say",
             **_look(signs, "digests", word="On time"),
         ),
         Stage(
@@ -117,7 +131,7 @@ def stages(now: datetime, counts: AnyRow, signs: Vitals) -> list[Stage]:
             due=counts.due,
             oldest_due=counts.due_oldest,
             failures=failures.get("messages", 0),
-            sub=f"{signs.unknown:,} unknown" if signs.unknown else f"{counts.sent_lately / 10:.0f} a minute",
+            sub=f"{signs.unknown:,} unknown" if signs.unknown else f"{counts.sent_lately:,} in 10 min",
             overdue_since=late_mail,
             **_look(signs, "messages", word="Sending" if counts.due else "Idle", overdue=late_mail),
         ),
@@ -129,12 +143,14 @@ def _last(signs: Vitals, kind: str) -> datetime | None:
     return moment
 
 
-def _look(signs: Vitals, kind: str, *, word: str, overdue: datetime | None = None) -> Any:
+def _look(signs: Vitals, kind: str, *, word: str, overdue: datetime | None = None, is_paused: bool = False) -> Any:
     failed, succeeded = signs.kind(kind).get("failed_at"), _last(signs, kind)
     if not any(worker["alive"] for worker in signs.workers_of(registry().queues.get(kind, ""))):
         return {"tone": Tone.BAD, "word": "No worker"}
     if overdue is not None:
         return {"tone": Tone.BAD, "word": "Stopped"}
+    if is_paused:
+        return {"tone": Tone.WAIT, "word": "Paused"}
     if failed is not None and (succeeded is None or failed > succeeded):
         is_ours = kind != "imports"  # a file that could not be read is its bringer's to look at
         return {"tone": Tone.BAD, "word": "Failing"} if is_ours else {"tone": Tone.WAIT, "word": "Last one failed"}

@@ -11,8 +11,33 @@ from app.domain.models import Incident, IncidentTone
 from app.domain.ops.queries import AnyRow
 from app.extensions import db
 
+_HOURS = """
+    SELECT stage, 11 - floor(extract(epoch FROM CAST(:now AS timestamptz) - at) / 3600)::int AS hour, sum(n)::bigint AS n
+    FROM (
+        SELECT 'events' AS stage, recorded_at AS at, 1 AS n FROM listing_event
+            WHERE recorded_at > :half_day_ago AND recorded_at <= :now
+        UNION ALL SELECT 'alerts', done_at, pairs FROM match_batch WHERE done_at > :half_day_ago AND done_at <= :now
+        UNION ALL SELECT 'digests', created_at, 1 FROM digest
+            WHERE created_at > :half_day_ago AND created_at <= :now AND state = 'built'
+        UNION ALL SELECT 'messages', occurred_at, 1 FROM message_event
+            WHERE recorded_at > :half_day_ago AND occurred_at > :half_day_ago AND occurred_at <= :now
+                AND source = 'smtp' AND event_type = 'sent'
+        UNION ALL SELECT 'imports', finished_at, rows_read FROM import_batch
+            WHERE finished_at > :half_day_ago AND finished_at <= :now) AS counted
+    GROUP BY 1, 2
+"""
+
+# The newest failure of each kind and error of a day.
+_FAILURES = """
+    SELECT id, kind, error_class, attempt, max_attempts, finished_at FROM job_run
+    WHERE id IN (SELECT max(id) FROM job_run WHERE state = 'failed'
+        AND finished_at >= CAST(:now AS timestamptz) - interval '24 hours' AND finished_at <= :now
+        GROUP BY kind, error_class)
+    ORDER BY finished_at DESC LIMIT 5
+"""
+
 _STAGES = text(
-    """
+    f"""
     WITH seen AS (SELECT snapshot FROM match_cursor WHERE name = 'alerts'),
     unread AS (
         SELECT count(*) AS n, min(e.recorded_at) AS oldest FROM (
@@ -58,6 +83,8 @@ _STAGES = text(
             SELECT kind, count(*) AS failures FROM job_run
             WHERE state = 'failed' AND finished_at >= CAST(:now AS timestamptz) - interval '24 hours' GROUP BY kind) AS f
         ) AS failures,
+        (SELECT coalesce(json_agg(found), '[]') FROM ({_FAILURES}) AS found) AS newest_failures,
+        (SELECT coalesce(json_agg(found), '[]') FROM ({_HOURS}) AS found) AS hours,
         -- how long the newest mail took from the change to the relay
         (SELECT row_to_json(found) FROM (
             SELECT o.sent_at, max(e.recorded_at) AS recorded_at FROM outbound_message o
@@ -70,35 +97,19 @@ _STAGES = text(
     """
 )
 
-_HOURS = text(
-    """
-    WITH hour AS (SELECT generate_series(0, 11) AS n),
-    counted AS (
-        SELECT 'events' AS stage, recorded_at AS at, 1 AS n FROM listing_event
-            WHERE recorded_at > :since AND recorded_at <= :now
-        UNION ALL SELECT 'alerts', done_at, pairs FROM match_batch WHERE done_at > :since AND done_at <= :now
-        UNION ALL SELECT 'digests', created_at, 1 FROM digest
-            WHERE created_at > :since AND created_at <= :now AND state = 'built'
-        UNION ALL SELECT 'messages', occurred_at, 1 FROM message_event
-            WHERE recorded_at > :since AND occurred_at > :since AND occurred_at <= :now
-                AND source = 'smtp' AND event_type = 'sent'
-        UNION ALL SELECT 'imports', finished_at, rows_read FROM import_batch
-            WHERE finished_at > :since AND finished_at <= :now)
-    SELECT stage, 11 - floor(extract(epoch FROM CAST(:now AS timestamptz) - at) / 3600)::int AS hour, sum(n)::bigint AS n
-    FROM counted GROUP BY 1, 2
-    """
-)
-
 
 def stage_counts(since: datetime, now: datetime) -> AnyRow:
-    return db.session.execute(_STAGES, {"since": since, "now": now, "week_ago": now - timedelta(days=7)}).one()
+    """How much each stage did since then, what is due and since when, what failed in a day, and how much each did in
+    the last twelve hours: one statement."""
+    binds = {"since": since, "now": now, "week_ago": now - timedelta(days=7), "half_day_ago": now - timedelta(hours=12)}
+    return db.session.execute(_STAGES, binds).one()
 
 
-def hourly(now: datetime) -> dict[str, list[int]]:
-    """The last twelve hours of each stage, oldest first."""
+def hourly(counts: AnyRow) -> dict[str, list[int]]:
+    """The last twelve hours of each stage, oldest first. `counts` from stage_counts."""
     found: dict[str, list[int]] = {}
-    for row in db.session.execute(_HOURS, {"since": now - timedelta(hours=12), "now": now}):
-        found.setdefault(row.stage, [0] * 12)[min(max(row.hour, 0), 11)] += int(row.n)
+    for row in counts.hours:
+        found.setdefault(row["stage"], [0] * 12)[min(max(row["hour"], 0), 11)] += row["n"]
     return found
 
 
