@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from flask import Flask
+from sqlalchemy import event
 
 from app import create_app
-from devstack.testing import create_database, drop_database, run_id, test_servers
+from app.domain.models import JobSchedule, ProcessHeartbeat
+from app.domain.ops import due, health, probing
+from app.domain.ops.heartbeat import Heart
+from app.jobs.schedule import SCHEDULE
+from devstack.testing import create_database, drop_database, run_id
 from tests.conftest import config_for
 
 NOWHERE = "redis://127.0.0.1:9/0"
@@ -31,15 +37,13 @@ def test_a_process_says_it_is_up_without_asking_any_store(app, tmp_path):
 def test_ready_when_everything_it_leans_on_answers(client):
     answer = client.get("/readyz")
     assert answer.status_code == 200
-    assert answer.json["ready"] is True
-    assert set(answer.json["parts"]) == {"postgresql", "schema", "redis"}
+    assert answer.json == {"ready": True, "parts": {"postgresql": True, "schema": True, "redis": True}}
 
 
 def test_not_ready_without_redis_and_says_so(app, tmp_path):
     answer = app_with(app, tmp_path, redis_url=NOWHERE).test_client().get("/readyz")
     assert answer.status_code == 503
-    assert answer.json["parts"]["redis"]["ok"] is False
-    assert answer.json["parts"]["postgresql"]["ok"] is True
+    assert answer.json == {"ready": False, "parts": {"postgresql": True, "schema": True, "redis": False}}
 
 
 def test_not_ready_without_postgresql_and_says_so_soon(app, tmp_path):
@@ -47,7 +51,7 @@ def test_not_ready_without_postgresql_and_says_so_soon(app, tmp_path):
     away = app_with(app, tmp_path, database_url="postgresql://nobody:secret@127.0.0.1:9/none")
     answer = away.test_client().get("/readyz")
     assert answer.status_code == 503
-    assert answer.json["parts"]["postgresql"]["ok"] is False
+    assert answer.json["parts"]["postgresql"] is False
     assert time.monotonic() - began < 5
     assert "secret" not in answer.text
 
@@ -62,7 +66,98 @@ def empty_database() -> object:
 def test_not_ready_on_another_schema_than_the_codes(app, tmp_path, empty_database):
     answer = app_with(app, tmp_path, database_url=empty_database).test_client().get("/readyz")
     assert answer.status_code == 503
-    assert answer.json["parts"]["postgresql"]["ok"] is True
-    assert answer.json["parts"]["schema"]["ok"] is False
-    assert "flask db upgrade" in answer.json["parts"]["schema"]["says"]
-    assert test_servers().database_url not in answer.text
+    assert answer.json["parts"] == {"postgresql": True, "schema": False, "redis": True}
+
+
+@pytest.fixture
+def lamp_out(app):
+    """Nothing judged by an earlier test is told again."""
+
+    def put_out() -> None:
+        probing.forget()
+        health.dim(app.extensions["porchlight"].database_url)
+
+    put_out()
+    yield put_out
+    put_out()
+
+
+@pytest.fixture
+def house(db, lamp_out):
+    """Everybody is alive and nothing is late."""
+    now = datetime.now(UTC)
+    due.write_schedule(SCHEDULE, now=now)
+    for role, queue in (("scheduler", None), ("worker", "alerts"), ("worker", "messages"), ("worker", "bulk")):
+        Heart(role, queue=queue).beat(now=now)
+    db.session.commit()
+
+
+def test_a_probe_outside_is_told_that_all_is_well_and_how_old_each_sign_is(client, house):
+    answer = client.get("/health/jobs")
+    assert answer.status_code == 200
+    assert (answer.json["ok"], answer.json["failed"], answer.json["worth_a_look"]) == (True, [], [])
+    assert set(answer.json["seconds_since"]) == {"scheduler", "worker:alerts", "worker:messages", "worker:bulk"}
+    assert all(0 <= age < 60 for age in answer.json["seconds_since"].values())
+
+
+def test_a_probe_outside_is_told_which_checks_failed_and_since_when(client, house, db, lamp_out):
+    seen = datetime.now(UTC) - timedelta(minutes=5)
+    db.session.query(ProcessHeartbeat).filter_by(queue="bulk").update({"seen_at": seen})
+    db.session.commit()
+    answer = client.get("/health/jobs")
+    assert answer.status_code == 503
+    assert answer.json["failed"] == [
+        {
+            "key": "silent:worker:bulk",
+            "tone": "bad",
+            "sentence": "No worker takes jobs from “bulk”",
+            "since": seen.isoformat(timespec="seconds"),
+        }
+    ]
+
+
+def test_a_paused_line_is_worth_a_look_and_what_a_person_wrote_about_it_stays_inside(client, house, db):
+    line = db.session.get(JobSchedule, "alerts")
+    line.enabled, line.paused_reason = False, "Ann Carter asked for it"
+    db.session.commit()
+    answer = client.get("/health/jobs")
+    assert answer.status_code == 200
+    assert [each["sentence"] for each in answer.json["worth_a_look"]] == ["“alerts” is paused"]
+    assert "Carter" not in answer.text
+
+
+def test_many_probes_cost_one_look(client, house, db):
+    client.get("/health/jobs")
+    seen = []
+
+    def listen(*given) -> None:
+        seen.append(given[2])
+
+    event.listen(db.engine, "before_cursor_execute", listen)
+    try:
+        for _ in range(5):
+            client.get("/health/jobs")
+    finally:
+        event.remove(db.engine, "before_cursor_execute", listen)
+    assert seen == []
+
+
+def test_without_postgresql_a_probe_outside_is_told_so_soon(app, tmp_path, lamp_out):
+    began = time.monotonic()
+    away = app_with(app, tmp_path, database_url="postgresql://nobody:secret@127.0.0.1:9/none")
+    answer = away.test_client().get("/health/jobs")
+    assert answer.status_code == 503
+    assert [each["key"] for each in answer.json["failed"]] == ["unreachable:PostgreSQL"]
+    assert time.monotonic() - began < 10
+    assert "secret" not in answer.text
+
+
+def test_with_redis_and_the_relay_away_a_probe_outside_is_answered_all_the_same(app, db, tmp_path, house):
+    away = app_with(app, tmp_path, redis_url=NOWHERE, smtp_url="smtp://127.0.0.1:9")
+    assert away.test_client().get("/health/jobs").status_code == 200
+
+
+def test_on_an_empty_database_a_probe_outside_is_told_that_nothing_can_be_read(app, tmp_path, empty_database, lamp_out):
+    answer = app_with(app, tmp_path, database_url=empty_database).test_client().get("/health/jobs")
+    assert answer.status_code == 503
+    assert answer.json["failed"][0]["sentence"] == "The checks cannot be read (ProgrammingError)"

@@ -14,6 +14,7 @@ from typing import Any
 from flask import Flask, url_for
 
 from app.domain.models import (
+    Alarm,
     AlertMatch,
     AlertSubscription,
     AuditEntry,
@@ -23,6 +24,7 @@ from app.domain.models import (
     DigestItem,
     ImportBatch,
     ImportRow,
+    Incident,
     JobRun,
     JobSchedule,
     Listing,
@@ -548,6 +550,35 @@ def _runs(now: datetime, world: World) -> None:
             error="The uploaded file is gone from the folder.",
         )
     )
+    over = Incident(
+        key="silent:worker:bulk",
+        tone="bad",
+        sentence="No worker takes jobs from “bulk”",
+        opened_by="scheduler",
+        opened_at=now - timedelta(days=2),
+        seen_at=now - timedelta(days=2, minutes=-11),
+        closed_at=now - timedelta(days=2, minutes=-12),
+        notified_at=now - timedelta(days=2, minutes=-1),
+    )
+    open_one = Incident(
+        key="silent:worker:bulk",
+        tone="bad",
+        sentence="No worker takes jobs from “bulk”",
+        stage="bulk",
+        run_id=world.SAMPLES["run_id"],
+        detail={"follows": ["“retention” has stopped"], "why": "", "since": None},
+        opened_by="worker",
+        opened_at=now - timedelta(minutes=44),
+        seen_at=now - timedelta(seconds=9),
+        notified_at=now - timedelta(minutes=43),
+        next_notice_at=now + timedelta(hours=23),
+        alarms=[
+            Alarm(occasion="opened", channel="slack", outcome="failed", words="answered 500"),
+            Alarm(occasion="opened", channel="email", outcome="sent", words="1 of 1 taken"),
+        ],
+    )
+    _add(over)
+    world.SAMPLES["incident_id"] = _add(open_one).id
     for role, queue in (("worker", "alerts"), ("worker", "messages"), ("worker", "bulk"), ("scheduler", None)):
         _add(
             ProcessHeartbeat(

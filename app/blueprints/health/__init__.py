@@ -1,10 +1,16 @@
-"""For machines that watch: /healthz (this process answers) and /readyz (so does what it leans on)."""
+"""For machines that watch: /healthz (this process answers), /readyz (so does what it leans on), /health/jobs (what is
+promised is done)."""
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from typing import Any
+
 from flask import Blueprint, Response, jsonify
 
-from app.domain.ops import probing
+from app.domain.ops import health, incidents, probing
+from app.domain.ops.health import Tone
+from app.extensions import settings
 from app.web import public
 
 bp = Blueprint("health", __name__)
@@ -18,12 +24,49 @@ def healthz() -> Response:
 
 
 @bp.get("/readyz")
-@public("a balancer asks before anybody is signed in; says which part is up, and no address")
+@public("a balancer asks before anybody is signed in; says which part is up, and nothing else of it")
 def readyz() -> tuple[Response, int]:
     """200 when PostgreSQL answers, its schema is the code's, and Redis answers; else 503, and which does not."""
     answers = probing.ask(probing.POSTGRESQL, probing.SCHEMA, probing.REDIS)
     is_ready = all(answer.is_up for answer in answers.values())
-    parts = {
-        name.lower(): {"ok": answer.is_up, "says": answer.words, "ms": answer.ms} for name, answer in answers.items()
-    }
+    parts = {name.lower(): answer.is_up for name, answer in answers.items()}
     return jsonify(ready=is_ready, parts=parts), 200 if is_ready else 503
+
+
+@bp.get("/health/jobs")
+@public("a probe outside asks, and calls somebody; says checks and ages, nobody's name and no address")
+def jobs() -> tuple[Response, int]:
+    """200 while nothing that a person must act on is found; else 503, and what. From PostgreSQL only: it answers
+    whatever else is down, and says so when PostgreSQL is."""
+    answer = probing.ask(probing.POSTGRESQL)[probing.POSTGRESQL]
+    if not answer.is_up:
+        return _jobs_unknown("PostgreSQL does not answer")
+    try:
+        verdict = health.lamp(settings().database_url)
+    except Exception as error:
+        return _jobs_unknown(f"The checks cannot be read ({type(error).__name__})")
+    incidents.watch_beside()
+    bad = [reason for reason in verdict.reasons if reason.tone is Tone.BAD]
+    found = {
+        "ok": not bad,
+        "checked_at": verdict.checked_at.isoformat(timespec="seconds"),
+        "failed": [_shown(reason) for reason in bad],
+        "worth_a_look": [_shown(reason) for reason in verdict.reasons if reason.tone is not Tone.BAD],
+        "seconds_since": dict(verdict.ages),
+    }
+    return jsonify(found), 503 if bad else 200
+
+
+def _shown(reason: health.Reason) -> dict[str, Any]:
+    return {
+        "key": reason.key,
+        "tone": reason.tone.value,
+        "sentence": reason.in_public,
+        "since": reason.since.isoformat(timespec="seconds") if reason.since else None,
+    }
+
+
+def _jobs_unknown(sentence: str) -> tuple[Response, int]:
+    failed = {"key": f"unreachable:{probing.POSTGRESQL}", "tone": "bad", "sentence": sentence, "since": None}
+    checked_at = datetime.now(UTC).isoformat(timespec="seconds")
+    return jsonify(ok=False, checked_at=checked_at, failed=[failed], worth_a_look=[], seconds_since={}), 503

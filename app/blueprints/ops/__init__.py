@@ -15,6 +15,7 @@ from app.domain.messages.preview import disarm
 from app.domain.models import Role
 from app.domain.ops import balance as sums
 from app.domain.ops import health, probing, queries, words
+from app.domain.ops.incidents import watch_beside
 from app.domain.ops.overview import overview as look
 from app.domain.ops.queries import Window
 from app.extensions import settings
@@ -54,6 +55,7 @@ def light_the_lamp(state: BlueprintSetupState) -> None:
 
 def lamp() -> dict[str, Any]:
     """The verdict in short, at most a few seconds old. Agents see it, and have nothing to open behind it."""
+    watch_beside()
     return _short(health.lamp(settings().database_url))
 
 
@@ -74,6 +76,7 @@ def _short(verdict: health.Verdict) -> dict[str, Any]:
 def overview() -> Response:
     # The network is asked first: what it says is part of the verdict.
     answers = probing.ask_lately()
+    watch_beside()
     seen = look(current_user.office.time_zone)
     health.light(settings().database_url, seen.verdict)
     g.verdict = _short(seen.verdict)
@@ -134,6 +137,7 @@ def one_of(name: str, allowed: Any) -> str:
 
 
 from app.blueprints.ops import audit as _audit  # noqa: E402, F401  their views belong to bp
+from app.blueprints.ops import incidents as _incidents  # noqa: E402, F401
 from app.blueprints.ops import messages as _messages  # noqa: E402, F401
 from app.blueprints.ops import queues as _queues  # noqa: E402, F401
 from app.blueprints.ops import runs as _runs  # noqa: E402, F401

@@ -301,7 +301,7 @@ def test_somebody_is_on_it_and_that_is_written_down(house, make, db):
     ruth = make.user(office=make.office(), role=Role.ADMIN)
     found = incidents.acknowledge(queries.open_now()[0].id, ruth, at(9, 3, 20))
     assert (found.acknowledged_at, found.next_notice_at) == (at(9, 3, 20), None)
-    assert queries.holder_of(found) == ruth.full_name
+    assert queries.holders_of([found]) == {found.id: ruth.full_name}
     entry = db.session.query(AuditEntry).one()
     assert (entry.action, entry.subject_id) == ("incident.acknowledged", str(found.id))
     alive(at(9, 4), but="bulk")

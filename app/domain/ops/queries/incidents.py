@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from sqlalchemy import Select, case, func, select
 from sqlalchemy.orm import selectinload
 
@@ -42,11 +44,14 @@ def incident(incident_id: int) -> Incident:
     return found
 
 
-def holder_of(found: Incident) -> str | None:
-    """The name of the person who is on it."""
-    if found.acknowledged_by_id is None:
-        return None
-    return db.session.scalar(select(User.full_name).where(User.id == found.acknowledged_by_id))
+def holders_of(found: Iterable[Incident]) -> dict[int, str]:
+    """Who is on it: the person's name, for each incident that somebody is on."""
+    wanted = {each.id: each.acknowledged_by_id for each in found if each.acknowledged_by_id is not None}
+    if not wanted:
+        return {}
+    rows = db.session.execute(select(User.id, User.full_name).where(User.id.in_(set(wanted.values()))))
+    names = {row[0]: row[1] for row in rows}
+    return {incident_id: names[user_id] for incident_id, user_id in wanted.items()}
 
 
 def earlier(found: Incident, limit: int = 10) -> list[Incident]:
