@@ -32,7 +32,8 @@ def occurrences(cron: str, time_zone: str, after: datetime, until: datetime) -> 
     """The due times in (after, until], in UTC, in order.
 
     Across a change of clocks: a wall time that does not exist moves to the first minute after the gap; a wall time
-    that exists twice counts once, the first time, unless the line names every hour.
+    that exists twice counts once, the first time. A line of every hour or of every few minutes goes by the wall times
+    that there are, however often.
     """
     steps = croniter(cron, after.astimezone(ZoneInfo(time_zone)), ret_type=datetime)
     names_its_hour = cron.split()[1] != "*"

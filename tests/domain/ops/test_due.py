@@ -183,3 +183,87 @@ def test_due_times_of_a_long_pause_are_counted_up_to_a_limit(db):
     due.write_schedule([Line("sweep", "sweep", "* * * * *", "UTC", 240)], now=NOW)
     due.pause("sweep", "for a very long while", None, NOW)
     assert due.resume("sweep", NOW + timedelta(days=400)).not_owed == MOST_COUNTED
+
+
+def times(*spans: tuple[str, str, int]) -> list[datetime]:
+    """("10-31T13:00", "11-01T04:45", 15): every 15 minutes from the first to the last, both included, in UTC of 2026."""
+    found = []
+    for first, last, minutes in spans:
+        moment = datetime.fromisoformat(f"2026-{first}:00+00:00")
+        while moment <= datetime.fromisoformat(f"2026-{last}:00+00:00"):
+            found.append(moment)
+            moment += timedelta(minutes=minutes)
+    return found
+
+
+def once(moment: str) -> list[datetime]:
+    return times((moment, moment, 1))
+
+
+NIGHTS = {
+    # A day of 23 hours: 02:00–03:00 does not exist.
+    "New York, spring": (
+        "America/New_York",
+        ("03-08T05:00", "03-09T04:00"),
+        {
+            "*/15 * * * *": times(("03-08T05:00", "03-09T03:45", 15)),
+            "0 * * * *": times(("03-08T05:00", "03-09T03:00", 60)),
+            "30 1 * * *": once("03-08T06:30"),
+            "30 2 * * *": once("03-08T07:00"),  # at 03:00, the first minute there is
+            "15 3 * * *": once("03-08T07:15"),
+        },
+    ),
+    # A day of 25 hours: 01:00–02:00 exists twice.
+    "New York, autumn": (
+        "America/New_York",
+        ("11-01T04:00", "11-02T05:00"),
+        {
+            "*/15 * * * *": times(("11-01T04:00", "11-02T04:45", 15)),
+            "0 * * * *": times(("11-01T04:00", "11-02T04:00", 60)),
+            "30 1 * * *": once("11-01T05:30"),  # the first of the two
+            "30 2 * * *": once("11-01T07:30"),
+            "15 3 * * *": once("11-01T08:15"),
+        },
+    ),
+    # South of the equator, and by half an hour: 02:00–02:30 does not exist.
+    "Lord Howe, spring": (
+        "Australia/Lord_Howe",
+        ("10-03T13:30", "10-04T13:00"),
+        {
+            "*/15 * * * *": times(("10-03T13:30", "10-04T12:45", 15)),
+            # 02:00 is left out: 02:30 is no whole hour.
+            "0 * * * *": times(("10-03T13:30", "10-03T14:30", 60), ("10-03T16:00", "10-04T12:00", 60)),
+            "30 1 * * *": once("10-03T15:00"),
+            "30 2 * * *": once("10-03T15:30"),
+            "15 3 * * *": once("10-03T16:15"),
+        },
+    ),
+    # 01:30–02:00 exists twice.
+    "Lord Howe, autumn": (
+        "Australia/Lord_Howe",
+        ("04-04T13:00", "04-05T13:30"),
+        {
+            "*/15 * * * *": times(("04-04T13:00", "04-05T13:15", 15)),
+            "0 * * * *": times(("04-04T13:00", "04-04T14:00", 60), ("04-04T15:30", "04-05T12:30", 60)),
+            "30 1 * * *": once("04-04T14:30"),
+            "30 2 * * *": once("04-04T16:00"),
+            "15 3 * * *": once("04-04T16:45"),
+        },
+    ),
+}
+
+
+@pytest.mark.parametrize("is_awake", [True, False], ids=["looked at all night", "looked at the day after"])
+@pytest.mark.parametrize("night", NIGHTS)
+def test_on_the_days_that_clocks_change_each_line_has_the_runs_of_a_list_written_by_hand(db, night, is_awake):
+    zone, (first, last), expected = NIGHTS[night]
+    start, end = once(first)[0], once(last)[0]
+    lines = [Line(cron, "alerts", cron, zone, 600) for cron in expected]
+    due.write_schedule(lines, now=start - timedelta(seconds=1))
+    looks = [start + timedelta(minutes=29 * n, seconds=3) for n in range(55)] if is_awake else []
+    for now in [*(look for look in looks if look < end), end - timedelta(seconds=1)]:
+        for line in lines:
+            due.materialise(line.name, WORK, now)
+    for cron, moments in expected.items():
+        rows = db.session.query(JobRun.due_at).filter_by(schedule_name=cron).order_by(JobRun.due_at)
+        assert [moment for (moment,) in rows] == moments, cron
