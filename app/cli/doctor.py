@@ -12,12 +12,16 @@ from flask import Flask
 from flask.cli import with_appcontext
 
 from app.display import ago_words, duration
-from app.domain.ops import health, probing, words
+from app.domain.models import AlarmOutcome
+from app.domain.ops import alarms, health, probing, words
 from app.domain.ops.balance import balance
 from app.domain.ops.health import Tone
+from app.domain.ops.queries import incidents
 from app.domain.ops.queries.overview import stage_counts
 from app.domain.ops.registry import registry
 from app.domain.ops.stages import stages
+from app.extensions import settings
+from app.gateways.webhook import key_from
 
 MARKS = {Tone.GOOD: ("ok", "green"), Tone.WAIT: ("look", "yellow"), Tone.BAD: ("BAD", "red")}
 
@@ -33,11 +37,16 @@ def register(app: Flask) -> None:
 
 
 @click.command("doctor")
+@click.option("--test-alarm", is_flag=True, help="Send a test alarm through each channel, and say what became of it.")
+@click.option("--webhook-key", is_flag=True, help="Show the key that a receiver of webhooks checks signatures with.")
 @with_appcontext
-def doctor() -> None:
+def doctor(*, test_alarm: bool, webhook_key: bool) -> None:
     """Is everything well? Exit code 0: yes, or nothing worse than worth a look. 1: something is broken."""
+    if webhook_key:
+        click.echo(key_from(settings().secret_key))
+        return
     is_broken = False
-    for finding in examine():
+    for finding in try_alarms() if test_alarm else examine():
         mark, colour = MARKS[finding.tone]
         click.echo(f"{click.style(f'{mark:>4}', fg=colour)}  {finding.subject:<22} {finding.words}")
         is_broken = is_broken or finding.tone is Tone.BAD
@@ -66,6 +75,9 @@ def examine(now: datetime | None = None) -> Iterator[Finding]:
         yield Finding(Tone.BAD if line.remainder else Tone.GOOD, line.title, f"{line.total:,} = {said}{left} (24 h)")
     if signs.unknown:
         yield Finding(Tone.WAIT, "Unknown messages", f"{signs.unknown:,} may or may not have arrived (7 days)")
+    yield from _other_checks(signs, now)
+    yield from _incidents(now)
+    yield from _channels()
 
 
 def _processes(signs: health.Vitals, now: datetime) -> Iterator[Finding]:
@@ -98,6 +110,54 @@ def _schedules(signs: health.Vitals, now: datetime) -> Iterator[Finding]:
 def _failures(signs: health.Vitals, now: datetime) -> Iterator[Finding]:
     for reason in health.failing(signs, now):
         yield Finding(reason.tone, f"Run {reason.run_id}", f"{reason.sentence}, {ago_words(reason.since, now)}")
+
+
+def _other_checks(signs: health.Vitals, now: datetime) -> Iterator[Finding]:
+    """What no line above speaks of."""
+    told = ("silent:", "overdue:", "unwritten:", "paused:", "failing:", "unreachable:", "mail:", "unbalanced")
+    for reason in health.verdict(now, signs=signs).reasons:
+        if not reason.key.startswith(told):
+            since = f", since {ago_words(reason.since, now)}" if reason.since else ""
+            yield Finding(reason.tone, f"Check {reason.key}", reason.sentence + since)
+
+
+def _incidents(now: datetime) -> Iterator[Finding]:
+    found = incidents.open_now()
+    if not found:
+        yield Finding(Tone.GOOD, "Incidents", "none open")
+    for each in found:
+        told = f"told {ago_words(each.notified_at, now)}" if each.notified_at else "told nobody"
+        said = f"{each.sentence}; opened {ago_words(each.opened_at, now)}, {told}"
+        yield Finding(Tone(each.tone), f"Incident {each.id}", said)
+    for alarm, each in incidents.last_notices(3):
+        said = f"{alarm.occasion}, {alarm.channel}: {alarm.outcome} {ago_words(alarm.created_at, now)}: {each.sentence}"
+        is_sent = alarm.outcome == AlarmOutcome.SENT
+        yield Finding(Tone.GOOD if is_sent else Tone.WAIT, f"Notice {alarm.id}", said)
+
+
+def _channels() -> Iterator[Finding]:
+    """Each is asked whether it would take an alarm; nobody is told anything."""
+    config = settings()
+    ways = alarms.channels()
+    if not ways:
+        names = "ALARM_EMAIL, ALARM_SLACK_CHANNEL or ALARM_WEBHOOK_URL"
+        yield Finding(Tone.WAIT, "ALARMS", f"NOBODY IS TOLD when something breaks: set {names}")
+    if config.alarm_slack_channel and not config.slack_bot_token:
+        yield Finding(Tone.WAIT, "Alarms by slack", "ALARM_SLACK_CHANNEL is set, and SLACK_BOT_TOKEN is not")
+    for way in ways:
+        answer = way.reach()
+        tone = Tone.GOOD if answer.is_sent else Tone.WAIT
+        yield Finding(tone, f"Alarms by {way.name}", f"{way.where}: {answer.words}")
+
+
+def try_alarms() -> Iterator[Finding]:
+    """One test through each channel."""
+    ways = alarms.channels()
+    if not ways:
+        yield Finding(Tone.BAD, "ALARMS", "no channel is set: nobody would be told")
+    for name, outcome in alarms.tell(alarms.trial(), ways).items():
+        tone = Tone.GOOD if outcome.is_sent else Tone.BAD
+        yield Finding(tone, f"Test by {name}", outcome.words)
 
 
 def _oldest(signs: health.Vitals, now: datetime) -> Iterator[Finding]:
