@@ -4,6 +4,10 @@ A host that names a PORT gets it on every address, as such hosts expect; without
 """
 
 import os
+import shutil
+import tempfile
+from itertools import count
+from typing import Any
 
 bind = f"0.0.0.0:{os.environ['PORT']}" if os.environ.get("PORT") else "127.0.0.1:8000"
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
@@ -20,3 +24,30 @@ control_socket_disable = True
 accesslog = None  # the app logs one event for each outcome; addresses of people stay out of the log
 errorlog = "-"
 forwarded_allow_ips = os.environ.get("FORWARDED_ALLOW_IPS", "127.0.0.1")
+
+
+# Each web process counts its answers in a file of its own, and any of them reads all files (/metrics). A file belongs to
+# a seat and not to a process: who follows one that ended counts on where it stopped, so there are never more files than
+# processes at one time.
+
+
+def on_starting(server: Any) -> None:
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = server.counts_folder = tempfile.mkdtemp(
+        prefix="porchlight-counts-", dir=worker_tmp_dir
+    )
+
+
+def pre_fork(server: Any, worker: Any) -> None:
+    taken = {other.seat for other in server.WORKERS.values()}
+    worker.seat = next(seat for seat in count() if seat not in taken)
+
+
+def post_fork(server: Any, worker: Any) -> None:
+    del server
+    from prometheus_client import values
+
+    values.ValueClass = values.MultiProcessValue(lambda: worker.seat)
+
+
+def on_exit(server: Any) -> None:
+    shutil.rmtree(server.counts_folder, ignore_errors=True)

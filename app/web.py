@@ -28,6 +28,7 @@ from app.extensions import login
 BLUEPRINTS: tuple[str, ...] = (
     "ops",
     "health",
+    "metrics",
     "auth",
     "home",
     "contacts",
