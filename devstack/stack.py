@@ -22,7 +22,7 @@ from typing import NoReturn
 
 import psycopg
 
-from devstack import places, ports, procfile, programs
+from devstack import places, ports, procfile, programs, slack
 from devstack.errors import DevstackError
 from devstack.screen import Screen
 from devstack.servers import Mongo, Postgres, Redis, Server
@@ -362,6 +362,11 @@ class Stack:
             # The demo's password is public, so nobody but this machine may knock.
             "GUNICORN_CMD_ARGS": f"--bind {ports.HOST}:{port['web']} --no-control-socket",
         }
+        # Alarms go where the stand-ins are; a relay or a workspace of the person's own is not rung by a demo.
+        if "SMTP_URL" not in self._given:
+            own["ALARM_EMAIL"] = SIGN_IN[0]
+        if "SLACK_API_URL" not in self._given:
+            own |= {"SLACK_BOT_TOKEN": slack.TOKEN, "ALARM_SLACK_CHANNEL": "#ops"}
         settings = {name: os.environ.get(name) or value for name, value in own.items()}
         return settings | urls | self._given | {"PORT": str(port["web"]), "TZ": "UTC"}
 
