@@ -50,6 +50,7 @@ def config_for(database_url: str, redis_url: str, files_dir: Path, **changes: ob
         "LOG_FORMAT": "console",
         "LOG_LEVEL": "error",
         "LOGIN_RATE_LIMIT": "10000 per minute",
+        "METRICS_ALLOW": "127.0.0.1",
     }
     return Config.from_env(environ | {name.upper(): str(value) for name, value in changes.items()})
 

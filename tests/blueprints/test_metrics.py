@@ -23,7 +23,7 @@ BEARER = {"Authorization": f"Bearer {TOKEN}"}
 
 @pytest.fixture(scope="module")
 def open_app(another_app):
-    return another_app(metrics_token=TOKEN)
+    return another_app(metrics_token=TOKEN, metrics_allow=())
 
 
 @pytest.fixture
@@ -44,7 +44,8 @@ def read(open_app, db):
     return reading
 
 
-def test_without_a_setting_it_is_not_there(client):
+def test_without_a_setting_it_is_not_there(another_app, db):
+    client = another_app(metrics_allow=()).test_client()
     assert client.get("/metrics").status_code == 404
     assert client.get("/metrics", headers=BEARER).status_code == 404
 
