@@ -27,6 +27,7 @@ from rq.exceptions import DuplicateJobError
 from rq.job import Job
 from rq.serializers import JSONSerializer
 from rq.timeouts import JobTimeoutException
+from rq.utils import as_text
 
 from app.crash import crash_point
 from app.domain.errors import Conflict, DomainError, NotFound
@@ -162,7 +163,7 @@ def _push_again(hints: list[Hint]) -> None:
     handed to a worker that died with it before it began (or is about to begin: then nothing is left to claim)."""
     for name in {hint.queue for hint in hints}:
         queue = _queue(name)
-        waiting = {entry.decode() for entry in queue.connection.lrange(queue.key, 0, -1)}
+        waiting = {as_text(entry) for entry in queue.connection.lrange(queue.key, 0, -1)}
         with queue.connection.pipeline() as multi:
             for job_id in (_job_id(hint) for hint in hints if hint.queue == name):
                 multi.expire(Job.key_for(job_id), HINT_TTL)

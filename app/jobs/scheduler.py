@@ -32,9 +32,13 @@ from app.extensions import db
 from app.jobs.kinds import KINDS
 from app.jobs.queue import HINT_TTL, ring_due
 from app.jobs.reports import report_lost
+from app.jobs.stand_in import StandIn
 
 log = structlog.get_logger(__name__)
 
+WITHOUT_REDIS_AFTER = 15.0
+"""Seconds that Redis may be away before the clock does runs itself."""
+DOES_RUNS_ITSELF = "does the runs itself: Redis is away"
 TICK = "app.jobs.scheduler.tick"
 
 
@@ -83,7 +87,8 @@ class Clock(Scheduler):  # type: ignore[misc]
         self.heart = Heart("scheduler", version=version)
         self._token = uuid4().hex
         self._stopping = threading.Event()
-        self._redis_is_away = False
+        self._stand_in = StandIn(self.heart.name)
+        self._away_since: float | None = None
 
     # --- the loop ---
 
@@ -100,7 +105,7 @@ class Clock(Scheduler):  # type: ignore[misc]
                     db.session.commit()
                     has_written = True
                 look_at(self.lines)
-                self.heart.beat()
+                self.heart.beat(self._stand_in.run_id, note=self._note())
                 db.session.commit()
                 is_failing = False
             except Exception as error:
@@ -117,6 +122,26 @@ class Clock(Scheduler):  # type: ignore[misc]
             self._stopping.wait(max(0.0, self._interval - (time.monotonic() - began)))
         self._say_goodbye()
 
+    def _is_left_alone(self) -> bool:
+        """Redis has been away for long enough that this is no restart."""
+        return self._away_since is not None and time.monotonic() - self._away_since >= WITHOUT_REDIS_AFTER
+
+    def _note(self) -> str:
+        if self._is_left_alone() or self._stand_in.run_id is not None:
+            return DOES_RUNS_ITSELF
+        return ""
+
+    def _replace_workers(self) -> None:
+        try:
+            self._stand_in.look()
+            if self._is_left_alone() and not self._stopping.is_set():
+                self._stand_in.begin_next()
+        except Exception as error:
+            db.session.rollback()
+            log.warning("clock.stand_in_failed", error=type(error).__name__)
+        finally:
+            db.session.remove()
+
     def _tick_redis(self) -> None:
         try:
             if self.acquire_lock():
@@ -125,16 +150,17 @@ class Clock(Scheduler):  # type: ignore[misc]
                     self.enqueue_jobs()
                 finally:
                     self.remove_lock()
-            if self._redis_is_away:
+            if self._away_since is not None:
                 log.warning("clock.redis_back")
-            self._redis_is_away = False
+            self._away_since = None
         except redis.RedisError as error:
-            if not self._redis_is_away:
+            if self._away_since is None:
                 log.warning("clock.redis_away", error=type(error).__name__)
-            self._redis_is_away = True
+                self._away_since = time.monotonic()
 
     def _say_goodbye(self) -> None:
         try:
+            self._stand_in.stop()
             self.heart.stop()
             db.session.commit()
         except Exception:

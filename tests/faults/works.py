@@ -79,6 +79,8 @@ HURT = {
     "nap-short": Kind(nap, "bulk", timeout=2, max_attempts=1, overlap=True),
     "chunks": Kind(chunks, "bulk", timeout=60, max_attempts=3, overlap=True),
     "stumble": Kind(stumble, "bulk", timeout=60, max_attempts=2, overlap=True),
+    "urgent": Kind(nap, "bulk", timeout=60, max_attempts=3, overlap=True, without_redis=True),
+    "urgent-hold": Kind(hold, "bulk", timeout=90, max_attempts=3, overlap=True, without_redis=True),
     # May be killed again and again and is still to be done, once.
     "deed": Kind(nap, "bulk", timeout=60, max_attempts=50, overlap=True),
     "errand": Kind(nap, "alerts", timeout=60, max_attempts=50, overlap=True),

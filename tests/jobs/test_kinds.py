@@ -35,6 +35,48 @@ def test_a_queue_that_no_process_works_is_refused():
         check(lonely, SCHEDULE, PROCFILE)
 
 
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        (Line("odd", "sweep", "61 * * * *", "UTC", 60), "“odd” has the clock “61 . . . .”, which cannot be read"),
+        (Line("odd", "sweep", "at dawn", "UTC", 60), "“odd” has the clock “at dawn”, which cannot be read"),
+        (Line("odd", "sweep", "", "UTC", 60), "“odd” has the clock “”, which cannot be read"),
+        (Line("odd", "sweep", "0 0 30 2 *", "UTC", 60), "“odd” has the clock “0 0 30 2 .”, which"),
+        (Line("odd", "sweep", "* * * * *", "Port/Ellery", 60), "“odd” is in “Port/Ellery”, which is no time zone"),
+        (Line("odd", "sweep", "* * * * *", "../etc/passwd", 60), "which is no time zone"),
+        (Line("odd", "sweep", "* * * * *", "", 60), "which is no time zone"),
+    ],
+)
+def test_a_clock_that_cannot_be_kept_is_refused(line, words):
+    with pytest.raises(RegistryError, match=words):
+        check(KINDS, [line], PROCFILE)
+
+
+def test_a_kind_without_a_function_is_refused():
+    idle = KINDS | {"idle": Kind("app.jobs.sweep.sweep", "bulk", timeout=60, max_attempts=1, overlap=True)}
+    with pytest.raises(RegistryError, match="“idle” has no function to call"):
+        check(idle, SCHEDULE, PROCFILE)
+
+
+def test_what_rq_is_told_to_call_must_be_there():
+    kept = kinds.BY_NAME
+    kinds.BY_NAME = (*kept, "app.jobs.queue.wrok", "app.job.queue.work", "app.jobs.queue.FAILURE_TTL")
+    try:
+        with pytest.raises(RegistryError) as refusal:
+            check(KINDS, SCHEDULE, PROCFILE)
+    finally:
+        kinds.BY_NAME = kept
+    assert str(refusal.value) == (
+        "RQ would not find “app.jobs.queue.wrok”; RQ would not find “app.job.queue.work”; "
+        "RQ would not find “app.jobs.queue.FAILURE_TTL”"
+    )
+
+
+def test_all_that_is_wrong_is_said_at_once():
+    with pytest.raises(RegistryError, match=r"weekly-letter.*no time zone"):
+        check(KINDS, [Line("weekly", "weekly-letter", "0 9 * * 1", "Mars", 60)], PROCFILE)
+
+
 def test_the_app_does_not_start_on_such_a_registry(app):
     kinds.KINDS["lonely"] = Kind(nothing, "attic", timeout=60, max_attempts=1, overlap=True)
     try:

@@ -38,12 +38,13 @@ class Heart:
         """What people and rows call this process."""
         return name_of(self.role, self.queue, self.instance)
 
-    def beat(self, current_run_id: int | None = None, now: datetime | None = None) -> None:
-        """Say: still here, using this much memory, doing this."""
+    def beat(self, current_run_id: int | None = None, *, note: str = "", now: datetime | None = None) -> None:
+        """Say: still here, using this much memory, doing this; and what is out of the ordinary."""
         values = {
             "seen_at": now or datetime.now(UTC),
             "rss_kb": memory_kb(),
             "current_run_id": current_run_id,
+            "note": note,
         }
         db.session.execute(
             insert(ProcessHeartbeat)

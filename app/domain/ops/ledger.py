@@ -361,6 +361,18 @@ def _close_attempt(
     )
 
 
+def next_due(kinds: Sequence[str], now: datetime | None = None) -> tuple[int, str] | None:
+    """The run of one of these kinds that has been due for longest, and its kind."""
+    now = now or datetime.now(UTC)
+    row = db.session.execute(
+        select(JobRun.id, JobRun.kind)
+        .where(JobRun.state == RunState.PENDING.value, JobRun.run_after <= now, JobRun.kind.in_(kinds))
+        .order_by(JobRun.run_after, JobRun.id)
+        .limit(1)
+    ).one_or_none()
+    return None if row is None else (row.id, row.kind)
+
+
 @dataclass(frozen=True)
 class Hint:
     """What the bell says to a worker: this run, this try."""
