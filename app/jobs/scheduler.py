@@ -25,7 +25,7 @@ from rq.serializers import JSONSerializer
 from rq_scheduler import Scheduler
 
 from app.crash import crash_point
-from app.domain.ops import due, ledger
+from app.domain.ops import due, incidents, ledger
 from app.domain.ops.clock import Line, next_due
 from app.domain.ops.heartbeat import Heart
 from app.extensions import db
@@ -117,6 +117,8 @@ class Clock(Scheduler):  # type: ignore[misc]
             finally:
                 db.session.remove()
             self._tick_redis()
+            self._replace_workers()
+            incidents.watch(incidents.SCHEDULER)
             if burst:
                 break
             self._stopping.wait(max(0.0, self._interval - (time.monotonic() - began)))
