@@ -12,7 +12,8 @@ from flask import Flask
 from flask.cli import AppGroup
 
 from app.domain.errors import DomainError
-from app.domain.models import Office, Role
+from app.domain.models import Office, Role, User
+from app.domain.ops import audit
 from app.domain.people import accounts, queries
 from app.extensions import db
 
@@ -63,6 +64,9 @@ def add_office(name: str, **given: str) -> None:
     """Add an office called NAME."""
     with _committed():
         made = accounts.add_office(name, **given)
+        audit.record(
+            None, "office.added", "office", made.office_key, f"Added the office {made.office_name}", office_id=made.id
+        )
     click.echo(f"{made.office_name} is there. Its key is {made.office_key}, its clock {made.time_zone}.")
 
 
@@ -84,6 +88,7 @@ def add_user(email: str, name: str, role: str, office_key: str | None, *, passwo
     where = office_called(office_key)
     with _committed():
         made = accounts.add_user(where.id, email, name, role, _password(from_input=password_stdin))
+        _record("user.added", made, f"Added {made.full_name} as {made.role}")
     click.echo(f"{made.full_name} can sign in as {made.email}: {made.role} of {where.office_name}.")
 
 
@@ -95,6 +100,7 @@ def set_password(email: str, *, password_stdin: bool) -> None:
     with _committed():
         whose = accounts.account_of(email)
         accounts.set_password(whose, _password(from_input=password_stdin))
+        _record("user.password_set", whose, f"Gave {whose.full_name} a new password, signed out everywhere")
     click.echo(f"{whose.email} has a new password and is signed out everywhere.")
 
 
@@ -105,6 +111,7 @@ def disable(email: str) -> None:
     with _committed():
         whose = accounts.account_of(email)
         accounts.disable(whose)
+        _record("user.disabled", whose, f"Disabled the account of {whose.full_name}")
     click.echo(f"{whose.email} can no longer sign in.")
 
 
@@ -115,6 +122,7 @@ def enable(email: str) -> None:
     with _committed():
         whose = accounts.account_of(email)
         accounts.enable(whose)
+        _record("user.enabled", whose, f"Enabled the account of {whose.full_name}")
     click.echo(f"{whose.email} can sign in again.")
 
 
@@ -125,6 +133,10 @@ def list_users() -> None:
         seen = f"{one.last_login_at:%Y-%m-%d %H:%M} UTC" if one.last_login_at else "never signed in"
         state = "disabled" if one.is_disabled else seen
         click.echo(f"{one.office.office_key:24} {one.role:7} {one.email:36} {one.full_name}, {state}")
+
+
+def _record(action: str, whose: User, sentence: str) -> None:
+    audit.record(None, action, "user", whose.id, sentence, office_id=whose.office_id)
 
 
 def _password(*, from_input: bool) -> str:

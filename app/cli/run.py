@@ -9,7 +9,7 @@ from flask import Flask
 from flask.cli import with_appcontext
 
 from app.domain.models import JobRun, RunState, Trigger
-from app.domain.ops import heartbeat
+from app.domain.ops import audit, heartbeat
 from app.domain.ops.queries.runs import runs_after
 from app.extensions import db, settings
 
@@ -60,6 +60,7 @@ def run_now(kind: str, *, wait: bool) -> None:
     if kind not in KINDS:
         raise click.BadParameter(f"there is no job “{kind}”; there are {', '.join(sorted(KINDS))}")
     run = start(kind, trigger=Trigger.MANUAL)
+    audit.record(None, "run.started", "run", run.id, f"Started run {run.id} of “{kind}”")
     db.session.commit()
     if not wait:
         ring([run.id])

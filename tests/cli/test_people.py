@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.domain.models import Office, Role
+from app.domain.models import AuditEntry, Office, Role
 from app.domain.people import accounts, queries
 
 PASSWORD = "a lamp in the window"
@@ -146,3 +146,31 @@ def test_the_list_names_everybody_with_role_and_office(flask, ruth, make):
     assert f"{other.office_key:24} agent   {agent.email}" in said
     assert f"admin   {ruth}" in said
     assert "never signed in" in said
+
+
+def test_every_command_that_changes_who_may_enter_is_in_the_audit(flask, office, ruth, db):
+    flask("user", "password", ruth, "--password-stdin", typed="another lamp in the window\n")
+    flask("user", "disable", ruth)
+    flask("user", "enable", ruth)
+    flask("office", "add", "Harbor & Vine")
+    flask("user", "disable", "nobody@harborvine.example", code=1)
+    whose = str(accounts.account_of(ruth).id)
+    done = db.session.query(AuditEntry).order_by(AuditEntry.id).all()
+    assert [(entry.action, entry.subject_id, entry.actor) for entry in done] == [
+        ("user.added", whose, "command line"),
+        ("user.password_set", whose, "command line"),
+        ("user.disabled", whose, "command line"),
+        ("user.enabled", whose, "command line"),
+        ("office.added", "harbor-vine", "command line"),
+    ]
+    assert done[0].sentence == "Added Ruth Calloway as admin"
+    assert (done[0].office_id, done[0].user_id) == (office.id, None)
+    assert not any("lamp" in f"{entry.sentence} {entry.fields}" for entry in done), "and no password"
+
+
+def test_a_run_started_by_command_is_in_the_audit(flask, db):
+    flask("run-now", "alerts")
+    entry = db.session.query(AuditEntry).one()
+    assert entry.action == "run.started"
+    assert entry.actor == "command line"
+    assert entry.sentence.endswith("of “alerts”")
