@@ -2,52 +2,84 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Mapping
+from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import quote, urlsplit
 
-from flask import Response, flash, request
+from flask import Response, flash, request, url_for
 from flask_login import current_user
 
-from app.blueprints.ops import PAGE, READERS, bp, by_hand, one_of
+from app.blueprints.ops import READERS, bp, by_hand
+from app.display import exact_time, plural
 from app.domain.errors import Invalid
-from app.domain.models import RunState, Trigger
-from app.domain.ops import ledger
+from app.domain.models import JobRun, RunState, Trigger
+from app.domain.ops import audit, failures, health, ledger, results
+from app.domain.ops.queries import errors as failed
 from app.domain.ops.queries import runs as ledgered
-from app.domain.ops.run_filter import RunFilter
-from app.extensions import db
+from app.domain.ops.run_filter import PERIODS, Choices, RunFilter, read
+from app.extensions import db, settings
 from app.jobs.kinds import KINDS
 from app.jobs.queue import retry as start_again
 from app.jobs.queue import ring, start
 from app.jobs.schedule import SCHEDULE
-from app.web import ADMINS, access, go, page, row_id, wants_fragment, with_args
+from app.web import ADMINS, access, clean, go, link_to, may, page, row_id, wants_fragment, with_args
+
+bp.add_app_template_filter(failures.error_line, "error_line")
+bp.add_app_template_filter(lambda count, most: f"{most:,}+" if count > most else f"{count:,}", "capped_at")
+
+WITH_ARGS = tuple(name for name, kind in KINDS.items() if not kind.by_hand)
+"""Kinds whose runs each have work of their own: one does not do for another."""
+AT_ONCE = 1_000
+"""So many runs one click retries or dismisses at most."""
+CHOICES = Choices(
+    kinds=tuple(KINDS),
+    states=tuple(state.value for state in RunState),
+    schedules=tuple(line.name for line in SCHEDULE),
+    triggers=tuple(trigger.value for trigger in Trigger),
+)
 
 
 @bp.get("/runs")
 @access(*READERS)
 def runs() -> Response:
-    chosen = {
-        "kind": one_of("kind", KINDS),
-        "state": one_of("state", [state.value for state in RunState]),
-        "schedule": one_of("schedule", [line.name for line in SCHEDULE]),
-    }
-    before = request.args.get("before", type=row_id)
-    quiet = not any(chosen.values()) and "all" not in request.args
-    found = ledgered.listed(RunFilter(**chosen, sweeps_too=not quiet), before=before)
+    asked = read(request.args, CHOICES, current_user.office.time_zone)
+    before, after = (request.args.get(name, type=row_id) for name in ("before", "after"))
+    found = [] if asked.problem else ledgered.listed(asked, before=before, after=None if before else after)
+    has_more = len(found) > ledgered.PAGE
+    shown = found[: ledgered.PAGE]
+    if after is not None and before is None:
+        shown.reverse()
+    has_newer, has_older = (has_more, True) if after is not None and before is None else (before is not None, has_more)
+    is_first = before is None and after is None
+    total = ledgered.count(asked) if found and (has_more or not is_first) else len(found)
+    bulk = may(*ADMINS) and any(run.state == RunState.FAILED for run in shown)
     response = page(
         "ops/runs.html",
         "results",
-        runs=found[:PAGE],
-        more=found[PAGE - 1].id if len(found) > PAGE else None,
-        is_first=before is None,
-        chosen=chosen,
-        quiet=quiet,
-        kind_pairs=[(kind, kind) for kind in KINDS],
-        state_pairs=[(state.value, state.value) for state in RunState],
+        status=422 if asked.problem else 200,
+        asked=asked,
+        runs=shown,
+        total=total,
+        most=ledgered.MOST_HITS,
+        newer=shown[0].id if shown and has_newer else None,
+        older=shown[-1].id if shown and has_older else None,
+        is_first=is_first,
+        emptied=[] if shown or asked.problem else ledgered.emptied_by(asked),
+        bulk=bulk,
+        failures=ledgered.count(asked.only_failed(), AT_ONCE) if bulk else 0,
+        at_once=AT_ONCE,
+        pairs={name: [(value, value) for value in values] for name, values in vars(CHOICES).items()},
+        periods=[(name, words.capitalize()) for name, (words, _) in PERIODS.items()],
         hand_pairs=[(kind, kind) for kind in by_hand()],
     )
     if wants_fragment():
-        # What was left empty is not worth an address.
-        response.headers["HX-Push-Url"] = with_args(**{n: None for n, v in request.args.items() if not v.strip()})
+        # What was left empty is not worth an address; a part that drew itself anew is no new place.
+        here = with_args(**{n: None for n, v in request.args.items() if not v.strip()})
+        parts = urlsplit(request.headers.get("HX-Current-URL", ""))
+        if here != parts.path + (f"?{parts.query}" if parts.query else ""):
+            response.headers["HX-Push-Url"] = here
     return response
 
 
@@ -55,16 +87,30 @@ def runs() -> Response:
 @access(*READERS)
 def run(run_id: int) -> Response:
     found = ledgered.run(run_id)
+    most = ledgered.MOST_LINES if request.args.get("log") == "all" else ledgered.SHOWN_LINES
+    lines = ledgered.log_of(run_id, most)
+    made = ledgered.made_by(found, current_user.office_id)
     return page(
         "ops/run.html",
         "live",
         run=found,
         attempts=ledgered.attempts_of(run_id),
-        followers=ledgered.runs_after(run_id),
-        starter=ledgered.people_of(found).get(found.user_id or 0),
+        lines=lines[-most:],
+        lines_left_out=len(lines) > most,
+        most_lines=most,
+        relatives=ledgered.relatives(found),
+        people=ledgered.people_of(found),
+        deeds=ledgered.deeds_on(run_id),
+        window_begin=made.previous_due if found.due_at else None,
         window_end=ledger.window_end(found),
-        made=ledgered.made_by(found, current_user.office_id) if found.kind == "digests" else None,
-        args=_shown_args(found.args),
+        made=made,
+        args=[_shown(name, value) for name, value in found.args.items()],
+        shares=results.shares(found.kind, found.counts),
+        other_counts=results.others(found.kind, found.counts),
+        report_url=_report_url(found),
+        schedule_url=link_to("ops.schedule", name=found.schedule_name) if found.schedule_name else None,
+        by_hand=found.kind in KINDS,
+        now=datetime.now(UTC),
     )
 
 
@@ -77,6 +123,8 @@ def run_now() -> Response:
         raise Invalid(f"“{kind}” is not a job that can be started by hand.", field="kind")
     started = start(kind, trigger=Trigger.MANUAL, user_id=current_user.id, dedup_key=f"by-hand-{kind}")
     run_id = started.id
+    if started.attempt == 0 and not ledgered.deeds_on(run_id, limit=1):
+        audit.record(current_user, "run.started", "run", run_id, f"Started run {run_id} of “{kind}”")
     db.session.commit()
     ring([run_id])
     flash(f"Run {run_id} of “{kind}” is on its way.", "good")
@@ -86,8 +134,15 @@ def run_now() -> Response:
 @bp.post("/runs/<int:run_id>/retry")
 @access(*ADMINS)
 def retry(run_id: int) -> Response:
+    """Do it again as a new run. One that does so already is shown instead of another."""
+    in_hand = failed.retry_in_hand(run_id)
+    if in_hand is not None:
+        flash(f"Run {in_hand} does the work of run {run_id} again already.", "good")
+        return go("ops.run", run_id=in_hand)
     again = start_again(run_id, current_user.id)
     new_id = again.id
+    sentence = f"Retried run {run_id} of “{again.kind}” as run {new_id}"
+    audit.record(current_user, "run.retried", "run", run_id, sentence, new_run=new_id)
     db.session.commit()
     ring([new_id])
     flash(f"Run {new_id} does the work of run {run_id} again.", "good")
@@ -97,15 +152,176 @@ def retry(run_id: int) -> Response:
 @bp.post("/runs/<int:run_id>/cancel")
 @access(*ADMINS)
 def cancel(run_id: int) -> Response:
-    ledger.cancel(run_id)
+    """A run that waits is not done; one that is under way is asked to stop."""
+    was_asked = ledgered.run(run_id).cancel_requested_at is not None
+    ended = ledger.cancel(run_id)
+    if ended.state == RunState.CANCELLED:
+        audit.record(current_user, "run.cancelled", "run", run_id, f"Cancelled run {run_id} of “{ended.kind}”")
+        said = f"Run {run_id} will not be done."
+    else:
+        if not was_asked:
+            audit.record(current_user, "run.stop_asked", "run", run_id, f"Asked run {run_id} of “{ended.kind}” to stop")
+        said = f"Run {run_id} is asked to stop. What it has committed stays."
     db.session.commit()
-    flash(f"Run {run_id} will not be done.", "good")
+    flash(said, "good")
     return go("ops.run", run_id=run_id)
 
 
-def _shown_args(args: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Arguments are ids and moments; anything that is not is masked, since a run is read by many."""
-    return [
-        (name.replace("_", " "), str(value) if isinstance(value, int) or name.endswith(("_end", "_of")) else "•••")
-        for name, value in args.items()
+@bp.post("/runs/<int:run_id>/dismiss")
+@access(*ADMINS)
+def dismiss(run_id: int) -> Response:
+    """Somebody has seen to this failure: it no longer asks for a look."""
+    reason = clean(request.form.get("reason", ""))[:300]
+    seen = failures.dismiss_one(run_id, current_user.id)
+    sentence = f"Dismissed the failure of run {run_id} of “{seen.kind}”" + (f": {reason}" if reason else "")
+    audit.record(current_user, "run.dismissed", "run", run_id, sentence, reason=reason)
+    db.session.commit()
+    health.dim(settings().database_url)
+    flash(f"The failure of run {run_id} is dismissed.", "good")
+    return go("ops.run", run_id=run_id)
+
+
+@bp.post("/runs/<int:run_id>/restore")
+@access(*ADMINS)
+def restore(run_id: int) -> Response:
+    seen = failures.restore(run_id)
+    sentence = f"Took back the dismissal of run {run_id} of “{seen.kind}”"
+    audit.record(current_user, "run.restored", "run", run_id, sentence)
+    db.session.commit()
+    health.dim(settings().database_url)
+    flash(f"The failure of run {run_id} asks for a look again.", "good")
+    return go("ops.run", run_id=run_id)
+
+
+@bp.post("/runs/chosen")
+@access(*ADMINS)
+def act_on_runs() -> Response:
+    """Retry or dismiss failed runs: those that were ticked, or all that the address's filter finds."""
+    deed = request.form.get("do", "")
+    asked = read(request.args, CHOICES, current_user.office.time_zone)
+    if asked.problem:
+        raise Invalid(asked.problem)
+    run_ids = [
+        row_id(text) for text in request.form.getlist("run")[:AT_ONCE] if re.fullmatch(r"\d{1,18}", text, re.ASCII)
     ]
+    if deed in {"retry", "dismiss"} and not run_ids:
+        flash("Tick the runs first. Nothing was changed.", "bad")
+    elif deed == "retry":
+        retry_failed("run", "chosen", f"{len(run_ids):,} chosen", run_ids=run_ids)
+    elif deed == "dismiss":
+        dismiss_failed("run", "chosen", f"{len(run_ids):,} chosen", run_ids=run_ids)
+    elif deed == "retry-all":
+        retry_failed("run", "filter", asked.words(), asked=asked)
+    elif deed == "dismiss-all":
+        dismiss_failed("run", "filter", asked.words(), asked=asked)
+    else:
+        raise Invalid("There is nothing of that name to do with runs. Nothing was changed.")
+    return go("ops.runs", **asked.args())
+
+
+def retry_failed(
+    subject: str,
+    subject_id: str,
+    named: str,
+    *,
+    asked: RunFilter | None = None,
+    run_ids: Collection[int] = (),
+    at_once: int = AT_ONCE,
+) -> None:
+    """Start the failed runs again that nothing made up for, in one transaction with one line in the audit."""
+    now = datetime.now(UTC)
+    chosen, covered = failed.to_retry(KINDS, WITH_ARGS, now, asked=asked, run_ids=run_ids, limit=at_once)
+    started = [start_again(each.id, current_user.id).id for each in chosen]
+    if not started:
+        db.session.rollback()
+        flash("Nothing of it is left to do again: each was done again, dismissed or made up for.", "info")
+        return
+    sentence = f"Retried {plural(len(started), 'failed run')}: {named}"
+    audit.record(
+        current_user,
+        "runs.retried",
+        subject,
+        subject_id,
+        sentence,
+        count=len(started),
+        filter=asked.args() if asked else None,
+        runs=[each.id for each in chosen][:100],
+        new_runs=started[:100],
+    )
+    db.session.commit()
+    ring(started)
+    said = f"{plural(len(started), 'run')} {'is' if len(started) == 1 else 'are'} done again."
+    if covered:
+        others = "the other" if covered == 1 else f"the {covered:,} others"
+        said += f" {'It does' if len(started) == 1 else 'They do'} for {others} of the same job."
+    if len(chosen) + covered == at_once:
+        said += f" That were {at_once:,}, the most at once; press again for more."
+    flash(said, "good")
+
+
+def dismiss_failed(
+    subject: str,
+    subject_id: str,
+    named: str,
+    *,
+    asked: RunFilter | None = None,
+    run_ids: Collection[int] = (),
+    reason: str = "",
+    at_once: int = AT_ONCE,
+) -> None:
+    """Dismiss these failures, in one transaction with one line in the audit."""
+    seen = failures.dismiss(failed.to_dismiss(asked=asked, run_ids=run_ids, limit=at_once), current_user.id)
+    if not seen:
+        db.session.rollback()
+        flash("None of them was left to dismiss.", "info")
+        return
+    sentence = f"Dismissed {plural(len(seen), 'failure')}: {named}" + (f": {reason}" if reason else "")
+    audit.record(
+        current_user,
+        "runs.dismissed",
+        subject,
+        subject_id,
+        sentence,
+        count=len(seen),
+        filter=asked.args() if asked else None,
+        runs=seen[:100],
+        reason=reason,
+    )
+    db.session.commit()
+    health.dim(settings().database_url)
+    more = f" That were {at_once:,}, the most at once; press again for more." if len(seen) == at_once else ""
+    flash(f"{plural(len(seen), 'failure')} dismissed.{more}", "good")
+
+
+LINKED: Mapping[str, str] = {"retry_of": "ops.run"}
+CODE = re.compile(r"[0-9]+|[0-9a-f-]{8,64}", re.ASCII)
+
+
+def _shown(name: str, value: Any) -> tuple[str, str, str | None]:
+    """An argument's name, its value and where it leads. Numbers, moments and ids are shown; words may be anybody's,
+    and are masked, since a run is read by many."""
+    words = name.replace("_", " ").capitalize()
+    if isinstance(value, bool) or value is None:
+        return words, {True: "yes", False: "no", None: "–"}[value], None
+    if isinstance(value, int | float):
+        url = url_for(LINKED[name], run_id=value) if name in LINKED and isinstance(value, int) and value > 0 else None
+        return words, str(value), url
+    if isinstance(value, str):
+        return words, _moment_or_code(value) or "•••", None
+    return words, plural(len(value), "value") + ", masked", None
+
+
+def _moment_or_code(text: str) -> str | None:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return text if CODE.fullmatch(text) else None
+    return exact_time(moment) if moment.tzinfo else text
+
+
+def _report_url(found: JobRun) -> str | None:
+    """Where the report of its failure is read."""
+    pattern: str = settings().sentry_url
+    if not pattern or not found.sentry_event_id:
+        return None
+    return pattern.replace("{event_id}", quote(found.sentry_event_id, safe=""))

@@ -61,8 +61,8 @@ class RunFilter:
     arguments: tuple[tuple[str, tuple[Any, ...]], ...] = ()
     run_id: int | None = None
     sweeps_too: bool = False
-    typed: tuple[tuple[str, str], ...] = ()
-    """The dates as they were written."""
+    typed: tuple[tuple[str, str, str], ...] = ()
+    """The dates: since or until, as they were written, and in words."""
     problem: str = ""
     """Why nothing can be looked for, and which field to mend."""
     problem_field: str = ""
@@ -93,9 +93,7 @@ class RunFilter:
         ]
         if self.period:
             named.append(Chip("Time", PERIODS[self.period][0], ("period",)))
-        dates = dict(self.typed)
-        named += [Chip(name.capitalize(), dates[name].replace("T", " "), (name,)) for name in dates]
-        return named
+        return named + [Chip(name.capitalize(), words, (name,)) for name, _, words in self.typed]
 
     def args(self) -> dict[str, str]:
         """The filter as an address holds it."""
@@ -103,7 +101,8 @@ class RunFilter:
             name: getattr(self, name)
             for name in ("argument", "kind", "state", "trigger", "schedule", "error", "worker", "period")
         }
-        kept = {name: value for name, value in (plain | dict(self.typed)).items() if value}
+        dates = {name: text for name, text, _ in self.typed}
+        kept = {name: value for name, value in (plain | dates).items() if value}
         return kept | ({"all": "1"} if self.sweeps_too else {})
 
     def words(self) -> str:
@@ -157,8 +156,8 @@ def _one_of(given: Mapping[str, str], name: str, allowed: Collection[str]) -> st
 
 
 def _read_dates(asked: RunFilter, given: Mapping[str, str], zone: ZoneInfo) -> RunFilter:
-    typed = tuple((name, _text(given, name)) for name in ("since", "until") if _text(given, name))
-    asked = replace(asked, typed=typed)
+    typed = [(name, _text(given, name)) for name in ("since", "until") if _text(given, name)]
+    asked = replace(asked, typed=tuple((name, text, _said(text, zone)) for name, text in typed))
     bounds: dict[str, datetime] = {}
     for name, text in typed:
         moment = moment_of(text, zone, end=name == "until")
@@ -169,6 +168,12 @@ def _read_dates(asked: RunFilter, given: Mapping[str, str], zone: ZoneInfo) -> R
         return replace(asked, problem="“Until” lies before “since”.", problem_field="until")
     since = max((moment for moment in (asked.since, bounds.get("since")) if moment), default=None)
     return replace(asked, since=since, until=bounds.get("until"))
+
+
+def _said(text: str, zone: ZoneInfo) -> str:
+    """A day as it was written; a moment on the wall of the office."""
+    moment = moment_of(text, zone) if len(text) > 10 else None
+    return f"{moment.astimezone(zone):%Y-%m-%d %H:%M}" if moment else text
 
 
 def moment_of(text: str, zone: ZoneInfo, *, end: bool = False) -> datetime | None:

@@ -137,14 +137,20 @@ def newest_matches(office_id: int, now: datetime, *, size: int = 8) -> Sequence[
 
 
 def failed_runs(now: datetime, *, size: int = 5) -> Sequence[JobRun]:
-    """Runs of the last 24 hours that failed for good and that no later run of the same work made up for."""
+    """Runs of the last 24 hours that failed for good, that nobody dismissed and no later run of the same work made up
+    for."""
     later = aliased(JobRun)
     made_up_for = exists().where(
         later.kind == JobRun.kind, later.state == RunState.SUCCEEDED.value, later.finished_at > JobRun.finished_at
     )
     return db.session.scalars(
         select(JobRun)
-        .where(JobRun.created_at >= now - timedelta(days=1), JobRun.state == RunState.FAILED.value, ~made_up_for)
+        .where(
+            JobRun.created_at >= now - timedelta(days=1),
+            JobRun.state == RunState.FAILED.value,
+            JobRun.dismissed_at.is_(None),
+            ~made_up_for,
+        )
         .order_by(JobRun.id.desc())
         .limit(size)
     ).all()

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, and_, bindparam, exists, func, literal_column, not_, or_, select, text
+from sqlalchemy import ColumnElement, Text, and_, bindparam, cast, exists, literal_column, not_, or_, select, text
 from sqlalchemy.orm import aliased, load_only
 
 from app.domain.models import JobRun, RunState, Trigger
@@ -51,7 +51,7 @@ _GROUPS = text(
         SELECT fingerprint, count(*) AS n, min(finished_at) AS first_seen, max(finished_at) AS last_seen,
             max(id) AS newest_id, array_agg(DISTINCT kind) AS kinds, count(*) FILTER (WHERE dismissed_at IS NULL) AS left
         FROM failed WHERE CAST(:only AS text) IS NULL OR fingerprint = :only GROUP BY 1)
-    SELECT grouped.*, coalesce(open.n, 0) AS open, newest.kind, newest.error_class, right(newest.error, 4000) AS error
+    SELECT grouped.*, coalesce(open.n, 0) AS open, newest.kind, newest.error_class, right(newest.error, :letters) AS error
     FROM grouped LEFT JOIN open USING (fingerprint) JOIN job_run newest ON newest.id = grouped.newest_id
     ORDER BY coalesce(open.n, 0) > 0 DESC, last_seen DESC, newest_id DESC LIMIT :limit
     """
@@ -81,7 +81,13 @@ _OCCURRENCES = text(
 def groups(now: datetime, with_args: Collection[str], *, only: str | None = None, limit: int = SHOWN) -> list[AnyRow]:
     """Each kind of trouble, those that want a look first; at most `limit` and one more. `open` counts what wants a
     look, `left` what was not dismissed."""
-    values = {"remembered": now - REMEMBERED, "with_args": list(with_args), "only": only, "limit": limit + 1}
+    values = {
+        "remembered": now - REMEMBERED,
+        "with_args": list(with_args),
+        "only": only,
+        "limit": limit + 1,
+        "letters": 4_000 if only is None else 20_000,
+    }
     return list(db.session.execute(_GROUPS, values))
 
 
@@ -122,7 +128,7 @@ def _done_again() -> ColumnElement[bool]:
     again = aliased(JobRun)
     return exists().where(
         again.trigger == bindparam(None, Trigger.RETRY.value, literal_execute=True),
-        again.args["retry_of"].astext == func.cast(JobRun.id, text("text")),
+        again.args["retry_of"].astext == cast(JobRun.id, Text),
     )
 
 
