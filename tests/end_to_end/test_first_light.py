@@ -1,5 +1,6 @@
 """The whole product as a newcomer meets it: `make run`'s stack with every process of the Procfile, a real browser, a
-real mail. One journey, from a buyer written down to their unsubscribing, and the sums at the end."""
+real mail. One journey, from a buyer written down to their unsubscribing, and the sums at the end. Then one of its
+processes is stopped, and the page says so."""
 
 from __future__ import annotations
 
@@ -27,6 +28,8 @@ from app.domain.models import Office, Role, User
 from app.domain.models.lookups import Origin
 from app.domain.people.accounts import hash_password
 from app.extensions import db
+from devstack.programs import Identity
+from devstack.state import State
 from devstack.testing import create_database, drop_database, run_id, test_servers
 from tests.conftest import MIGRATIONS
 
@@ -44,6 +47,13 @@ class House:
 
     url: str
     mailbox: str
+    place: Path
+    supervisor: int
+    """The pid of what starts again whatever ended."""
+
+    def program(self, name: str) -> Identity:
+        """A line of the Procfile, as it runs now."""
+        return State.read(self.place).programs[name]
 
     def mails_to(self, address: str) -> list[dict[str, Any]]:
         with urllib.request.urlopen(f"{self.mailbox}/api/messages?to={address}", timeout=10) as answer:
@@ -129,7 +139,7 @@ def house(another_app, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hou
             assert time.monotonic() < until, said.read_text()
             time.sleep(0.2)
         addresses = dict(re.findall(r"^  (Porchlight|Mailbox)\s+(http://\S+)", said.read_text(), re.MULTILINE))
-        yield House(addresses["Porchlight"], addresses["Mailbox"])
+        yield House(addresses["Porchlight"], addresses["Mailbox"], place, stack.pid)
     finally:
         os.kill(stack.pid, signal.SIGINT)
         stack.wait(timeout=60)
@@ -145,6 +155,14 @@ def page(house: House, browser: Browser) -> Iterator[Page]:
     context.close()
 
 
+def sign_in(page: Page, house: House) -> None:
+    page.goto("/sign-in")
+    page.get_by_label("Email").fill(EMAIL)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url(house.url + "/")
+
+
 def post(url: str, body: bytes) -> tuple[int, str]:
     with urllib.request.urlopen(urllib.request.Request(url, data=body, method="POST"), timeout=20) as answer:
         return answer.status, answer.geturl()
@@ -152,11 +170,7 @@ def post(url: str, body: bytes) -> tuple[int, str]:
 
 def test_a_listing_changes_a_buyers_email_arrives_and_the_ops_page_proves_it(house: House, page: Page):
     address = "june.ashby@example.com"
-    page.goto("/")
-    page.get_by_label("Email").fill(EMAIL)
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Sign in").click()
-    page.wait_for_url(house.url + "/")
+    sign_in(page, house)
 
     # A buyer, and what they look for.
     page.goto("/contacts")
@@ -187,8 +201,8 @@ def test_a_listing_changes_a_buyers_email_arrives_and_the_ops_page_proves_it(hou
     expect(page.get_by_text("$389,000").first).to_be_visible()
 
     # The alerts stage runs, and the mail arrives: the right home, the right words, the right headers.
-    page.goto("/ops")
-    page.get_by_role("button", name=re.compile("Run now.*alerts")).click()
+    page.goto("/ops/schedules")
+    page.get_by_role("button", name="Run alerts now").click()
     page.wait_for_url(re.compile(r"/ops/runs/\d+"))
     mail = house.mail_to(address)
     headers = {name.lower(): value for name, value in mail["headers"]}
@@ -210,11 +224,7 @@ def test_a_listing_changes_a_buyers_email_arrives_and_the_ops_page_proves_it(hou
     assert post(target, b"List-Unsubscribe=One-Click") == (200, target)
 
     # The chain is on the listing, on the buyer and on operations, and every remainder is nought.
-    page.goto("/sign-in")
-    page.get_by_label("Email").fill(EMAIL)
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Sign in").click()
-    page.wait_for_url(house.url + "/")
+    sign_in(page, house)
     page.goto(listing)
     expect(page.get_by_text("June Ashby").first).to_be_visible()
     page.goto(buyer)
@@ -229,9 +239,33 @@ def test_a_listing_changes_a_buyers_email_arrives_and_the_ops_page_proves_it(hou
     page.get_by_text("Change price or status").click()
     page.get_by_label("Price").first.fill("$369,000")
     page.get_by_role("button", name="Save").first.click()
-    page.goto("/ops")
-    page.get_by_role("button", name=re.compile("Run now.*alerts")).click()
+    page.goto("/ops/schedules")
+    page.get_by_role("button", name="Run alerts now").click()
     page.wait_for_url(re.compile(r"/ops/runs/\d+"))
     expect(page.get_by_text("Succeeded").first).to_be_visible(timeout=60_000)
     time.sleep(2)
     assert len(house.mails_to(address)) == 1
+
+
+def test_an_admin_who_stops_a_worker_sees_operations_turn_red_and_green_again_when_it_is_back(house: House, page: Page):
+    """On one open page, which looks for itself. A worker that is told to stop says goodbye; what would start it again
+    is held back meanwhile."""
+    sign_in(page, house)
+    page.goto("/ops")
+    verdict = page.get_by_role("status", name="Verdict")
+    expect(verdict).to_have_attribute("data-tone", "good", timeout=60_000)
+    worker = house.program("worker_bulk")
+    os.kill(house.supervisor, signal.SIGSTOP)
+    try:
+        began = time.monotonic()
+        worker.end(signal.SIGTERM, seconds=20)
+        expect(verdict).to_have_attribute("data-tone", "bad", timeout=90_000)
+        expect(verdict).to_contain_text("No worker takes jobs from “bulk”")
+        print(f"red after {time.monotonic() - began:.0f} s")
+    finally:
+        os.kill(house.supervisor, signal.SIGCONT)
+    began = time.monotonic()
+    expect(verdict).to_have_attribute("data-tone", "good", timeout=90_000)
+    print(f"green after {time.monotonic() - began:.0f} s")
+    assert house.program("worker_bulk") != worker
+    assert house.program("worker_bulk").is_alive()
