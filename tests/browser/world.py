@@ -25,6 +25,8 @@ from app.domain.models import (
     ImportBatch,
     ImportRow,
     Incident,
+    JobAttempt,
+    JobLogLine,
     JobRun,
     JobSchedule,
     Listing,
@@ -534,6 +536,18 @@ def _runs(now: datetime, world: World) -> None:
                 error="the connection was closed" if failed else None,
             )
         )
+        _add(
+            JobAttempt(
+                run_id=run.id,
+                attempt=1,
+                worker="porch-1-4000",
+                started_at=due,
+                finished_at=run.finished_at,
+                outcome="error" if failed else "ok",
+                rss_peak_kb=84_000,
+            )
+        )
+        _add(JobLogLine(run_id=run.id, attempt=1, line=1, at=due, level="info", event="batch.taken", fields={"n": 71}))
         if number == 0:
             world.SAMPLES["run_id"] = run.id
     _add(
@@ -548,8 +562,10 @@ def _runs(now: datetime, world: World) -> None:
             finished_at=now - timedelta(hours=3),
             error_class="FileNotFoundError",
             error="The uploaded file is gone from the folder.",
+            error_fingerprint="file-is-gone",
         )
     )
+    world.SAMPLES["fingerprint"] = "file-is-gone"
     over = Incident(
         key="silent:worker:bulk",
         tone="bad",

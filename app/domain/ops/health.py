@@ -140,7 +140,7 @@ class Vitals:
     def moved_at(self, queue: str) -> datetime | None:
         """When a run of this queue last ended."""
         mine = [kind for kind in self.kinds if registry().queues.get(kind["kind"]) == queue]
-        ends = [kind[end] for kind in mine for end in ("succeeded_at", "failed_at") if kind[end]]
+        ends = [kind[end] for kind in mine for end in ("succeeded_at", "fell_at") if kind[end]]
         return max(ends, default=None)
 
 
@@ -160,7 +160,7 @@ def vitals(now: datetime | None = None) -> Vitals:
     return Vitals(
         schedules=[_judge_line(line, now) for line in row.lines],
         kinds=[
-            kind | {"succeeded_at": _moment(kind["succeeded_at"]), "failed_at": _moment(kind["failed_at"])}
+            kind | {name: _moment(kind[name]) for name in ("succeeded_at", "failed_at", "fell_at")}
             for kind in row.kinds
         ],
         processes=[process | {"seen_at": _moment(process["seen_at"])} for process in row.processes],
@@ -335,7 +335,7 @@ def _stuck(signs: Vitals, now: datetime) -> list[Reason]:
 
 
 def failing(signs: Vitals, now: datetime) -> list[Reason]:
-    """A kind whose newest end is a failure. One that nobody schedules is forgotten after a day."""
+    """A kind whose newest end is a failure that nobody dismissed. One that nobody schedules is forgotten after a day."""
     reasons = []
     for kind in signs.kinds:
         failed_at, succeeded_at = kind["failed_at"], kind["succeeded_at"]

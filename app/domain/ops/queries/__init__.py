@@ -260,12 +260,16 @@ _VITALS = text(
             FROM job_schedule s ORDER BY s.name) AS found) AS lines,
         (SELECT coalesce(json_agg(found), '[]') FROM (
             SELECT k.kind, good.finished_at AS succeeded_at, bad.finished_at AS failed_at, bad.id AS failed_run,
-                bad.error_class
+                bad.error_class, fell.finished_at AS fell_at
             FROM unnest(CAST(:kinds AS text[])) AS k (kind)
             LEFT JOIN LATERAL (SELECT finished_at FROM job_run WHERE kind = k.kind AND state = 'succeeded'
                 ORDER BY finished_at DESC LIMIT 1) AS good ON true
+            -- since the last success, unless somebody has seen to it
             LEFT JOIN LATERAL (SELECT id, finished_at, error_class FROM job_run WHERE kind = k.kind AND state = 'failed'
-                ORDER BY finished_at DESC LIMIT 1) AS bad ON true) AS found) AS kinds,
+                AND finished_at > coalesce(good.finished_at, '-infinity') AND dismissed_at IS NULL
+                ORDER BY finished_at DESC LIMIT 1) AS bad ON true
+            LEFT JOIN LATERAL (SELECT finished_at FROM job_run WHERE kind = k.kind AND state = 'failed'
+                ORDER BY finished_at DESC LIMIT 1) AS fell ON true) AS found) AS kinds,
         (SELECT coalesce(json_agg(found), '[]') FROM (
             SELECT role, queue, max(seen_at) AS seen_at, count(*) FILTER (
                 WHERE seen_at >= CASE role WHEN 'scheduler' THEN CAST(:clock_alive AS timestamptz) ELSE :alive END) AS alive
@@ -315,13 +319,14 @@ def vitals(now: datetime, queues: Mapping[str, str], limits: Mapping[str, Any]) 
 
 
 def recent_failures(now: datetime, limit: int = 5) -> list[JobRun]:
-    """Runs that ended as failed or missed in the last day, newest first; one row for each kind and error."""
+    """Runs that failed in the last day and were not dismissed, newest first; one row for each kind and error."""
     newest = (
         select(func.max(JobRun.id))
         .where(
             JobRun.state == RunState.FAILED.value,
             JobRun.finished_at >= now - timedelta(hours=24),
             JobRun.finished_at <= now,
+            JobRun.dismissed_at.is_(None),
         )
         .group_by(JobRun.kind, JobRun.error_class)
     )
