@@ -33,6 +33,15 @@ reset: setup ## stop it and delete its data (FORCE=1 does not ask)
 test: setup ## the whole suite; args="tests/alerts -k price" for a part
 	@CHROMIUM=$$($(devstack) browser) && export CHROMIUM && $(python) -m pytest -n 2 $(args)
 
+.PHONY: test-faults
+test-faults: setup ## what survives kills, flushes and crashes: those tests, then the chaos
+	@$(python) -m pytest -n 2 tests/faults
+	@$(MAKE) chaos
+
+.PHONY: chaos
+chaos: setup ## 90 s of kills and restarts, then the books; args="--seed 7 --seconds 30"
+	@$(python) -m tests.faults.chaos $(args)
+
 .PHONY: check
 check: setup ## linters, formats, types, import contracts and the guards
 	$(python) -m ruff check .
