@@ -139,6 +139,7 @@ def one_of(name: str, allowed: Any) -> str:
 from app.blueprints.ops import audit as _audit  # noqa: E402, F401  their views belong to bp
 from app.blueprints.ops import errors as _errors  # noqa: E402, F401
 from app.blueprints.ops import incidents as _incidents  # noqa: E402, F401
+from app.blueprints.ops import integrations as _integrations  # noqa: E402, F401
 from app.blueprints.ops import messages as _messages  # noqa: E402, F401
 from app.blueprints.ops import queues as _queues  # noqa: E402, F401
 from app.blueprints.ops import runs as _runs  # noqa: E402, F401

@@ -1,0 +1,80 @@
+"""What the questions to each integration found over time, and how the real mail and the real alarms fared."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from sqlalchemy import select, text, tuple_
+
+from app.domain.models import IntegrationCheck
+from app.domain.ops.queries import AnyRow
+from app.extensions import db
+
+MOST_MAILS = 20_000
+"""The newest attempts of a week that are looked at; beyond that a rate needs no more."""
+
+_DAYS = text(
+    """
+    SELECT name, (at AT TIME ZONE :zone)::date AS day, count(*) AS asked, count(*) FILTER (WHERE NOT is_up) AS failed,
+        max(at) FILTER (WHERE is_up) AS last_success, max(at) FILTER (WHERE NOT is_up) AS last_failure
+    FROM integration_check WHERE at >= :since AND at <= :now GROUP BY 1, 2 ORDER BY 1, 2
+    """
+)
+# Each name by hour, and each over the whole time; only answers have a time that counts.
+_HOURS = text(
+    """
+    SELECT name, date_trunc('hour', at, 'UTC') AS hour, count(*) AS asked, count(*) FILTER (WHERE NOT is_up) AS failed,
+        percentile_cont(ARRAY[0.5, 0.95]) WITHIN GROUP (ORDER BY ms) FILTER (WHERE is_up) AS ms
+    FROM integration_check WHERE at >= :since AND at <= :now
+    GROUP BY GROUPING SETS ((name, date_trunc('hour', at, 'UTC')), (name)) ORDER BY 1, 2
+    """
+)
+_MAILS = text(
+    """
+    SELECT event_type, count(*) AS week, count(*) FILTER (WHERE recorded_at >= :day_ago) AS day,
+        max(recorded_at) AS newest
+    FROM (SELECT event_type, source, recorded_at FROM message_event
+        WHERE recorded_at >= :week_ago AND recorded_at <= :now ORDER BY recorded_at DESC LIMIT :most) AS event
+    WHERE source = 'smtp' GROUP BY 1
+    """
+)
+_ALARMS = text(
+    """
+    SELECT outcome, count(*) AS n, max(created_at) AS newest FROM alarm
+    WHERE channel = :channel AND created_at >= :since AND created_at <= :now GROUP BY 1
+    """
+)
+
+
+def days(since: datetime, now: datetime, zone: str) -> list[AnyRow]:
+    """Each name on each day of the zone: how often it was asked, how often in vain, and when last."""
+    return list(db.session.execute(_DAYS, {"since": since, "now": now, "zone": zone}))
+
+
+def hours(since: datetime, now: datetime) -> list[AnyRow]:
+    """Each name in each hour, and (without an hour) in all of them: asked, in vain, and the half and 19 in 20 of the
+    milliseconds of its answers."""
+    return list(db.session.execute(_HOURS, {"since": since, "now": now}))
+
+
+def words_at(moments: Mapping[str, datetime]) -> dict[str, str]:
+    """What each name's answer of that moment said."""
+    key = tuple_(IntegrationCheck.name, IntegrationCheck.at)
+    rows = db.session.execute(
+        select(IntegrationCheck.name, IntegrationCheck.words).where(key.in_(list(moments.items())))
+    )
+    return {row.name: row.words for row in rows}
+
+
+def mails(now: datetime) -> dict[str, AnyRow]:
+    """How the attempts to hand mail to the relay ended, by event type: in the last day, in the last week, and when
+    last. Of the newest MOST_MAILS."""
+    binds = {"now": now, "day_ago": now - timedelta(days=1), "week_ago": now - timedelta(days=7), "most": MOST_MAILS}
+    return {row.event_type: row for row in db.session.execute(_MAILS, binds)}
+
+
+def alarms(channel: str, since: datetime, now: datetime) -> dict[str, AnyRow]:
+    """How the alarms to a channel ended, by outcome."""
+    rows = db.session.execute(_ALARMS, {"channel": channel, "since": since, "now": now})
+    return {row.outcome: row for row in rows}
