@@ -55,12 +55,22 @@ def tick(name: str) -> None:
 
 
 def look_at(lines: Sequence[Line]) -> None:
-    """Statements 1, 4 and 5 of the ledger: make runs of due times, take back, ring."""
+    """Statements 1, 4 and 5 of the ledger: make runs of due times, take back, ring. A line that cannot be read stops no
+    other; raises when none could be."""
+    failed: list[Exception] = []
     for line in lines:
-        made = due.materialise(line.name, KINDS[line.kind].work)
-        db.session.commit()
+        try:
+            made = due.materialise(line.name, KINDS[line.kind].work)
+            db.session.commit()
+        except Exception as error:
+            db.session.rollback()
+            failed.append(error)
+            log.warning("clock.line_failed", line=line.name, error=type(error).__name__)
+            continue
         if made is not None:
             crash_point("due_committed")
+    if len(failed) == len(lines) and failed:
+        raise failed[0]
     lost = ledger.reap()
     db.session.commit()
     report_lost(lost)

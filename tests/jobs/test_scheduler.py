@@ -9,11 +9,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import redis
+from croniter import CroniterBadCronError
 from rq import Queue
 from rq.serializers import JSONSerializer
 
-from app.domain.models import JobRun, JobSchedule
+from app.domain.models import JobRun, JobSchedule, Trigger
+from app.domain.ops import due, ledger
 from app.domain.ops.clock import Line
+from app.domain.ops.ledger import Work
 from app.jobs.schedule import SCHEDULE
 from app.jobs.scheduler import Clock, NotUTC, look_at, tick
 
@@ -132,6 +135,25 @@ def test_without_redis_due_times_become_runs_all_the_same(app, db):
     db.session.commit()
     nowhere.run(burst=True)
     assert db.session.query(JobRun).filter_by(schedule_name="sweep", state="pending").count() == 1
+
+
+def test_a_line_that_cannot_be_read_on_the_schedule_stops_no_other(db, wire):
+    """Written over by hand, say: the line after it still has its run, and the dead workers' runs are taken back."""
+    now = datetime.now(UTC)
+    past = now - timedelta(hours=1)
+    due.write_schedule(SCHEDULE, now=past)
+    db.session.query(JobSchedule).filter_by(name="alerts").update({"cron": "not a cron"})
+    held = ledger.add("sweep", Work("messages", 3, skips_overlap=False), trigger=Trigger.MANUAL, now=past)
+    ledger.claim(held.id, "gone", 60, now=past)
+    db.session.commit()
+    look_at(SCHEDULE)
+    assert db.session.query(JobRun).filter_by(schedule_name="alerts").count() == 0
+    assert db.session.query(JobRun).filter_by(schedule_name="sweep").count() > 1
+    assert db.session.get(JobRun, held.id).state == "pending"
+    db.session.query(JobSchedule).update({"cron": "not a cron", "next_due_at": past})
+    db.session.commit()
+    with pytest.raises(CroniterBadCronError):
+        look_at(SCHEDULE)
 
 
 def test_a_tick_that_comes_twice_makes_one_run(db, wire):
