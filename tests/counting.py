@@ -16,7 +16,7 @@ def queries_of() -> Iterator[list[str]]:
     seen: list[str] = []
 
     def note(connection, cursor, statement, *_) -> None:
-        if statement.lstrip().split(" ", 1)[0].upper() in {"SELECT", "WITH", "INSERT", "UPDATE", "DELETE"}:
+        if statement.split(None, 1)[0].upper() in {"SELECT", "WITH", "INSERT", "UPDATE", "DELETE"}:
             seen.append(statement)
 
     event.listen(db.engine, "before_cursor_execute", note)
