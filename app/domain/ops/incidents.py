@@ -31,6 +31,8 @@ LOOK_SECONDS = 15.0
 """A process looks at most this often."""
 PATIENCE = timedelta(seconds=60)
 """A trouble that is over sooner is written down and told to nobody: so a restart of everything calls nobody."""
+PATIENCE_OUTSIDE = timedelta(seconds=150)
+"""What is asked once a minute is told when it was found three times, not for one answer that came late."""
 CLEAN = timedelta(seconds=30)
 """Closed when no look has found it for so long: at least two looks, so that what flickers is one incident."""
 SEEN_AGAIN = timedelta(seconds=5)
@@ -91,7 +93,7 @@ def _open(found: Sequence[Reason], known: dict[str, str], now: datetime, by: str
                 "opened_by": by,
                 "opened_at": now,
                 "seen_at": now,
-                "next_notice_at": now + PATIENCE if reason.tone is Tone.BAD else None,
+                "next_notice_at": now + _patience(reason.key) if reason.tone is Tone.BAD else None,
             }
             for reason in rows
         ]
@@ -122,6 +124,10 @@ def _open(found: Sequence[Reason], known: dict[str, str], now: datetime, by: str
         ),
     ).returning(table.key, literal_column("incident.xmax = 0").label("is_new"))
     return [row.key for row in db.session.execute(statement) if row.is_new]
+
+
+def _patience(key: str) -> timedelta:
+    return PATIENCE_OUTSIDE if key.startswith("unreachable:") else PATIENCE
 
 
 def _cause(reason: Reason, tones: dict[str, str]) -> str | None:
@@ -213,10 +219,11 @@ def watch_beside(by: str = WEB) -> None:
 
 
 def _is_time(*, peek: bool = False) -> bool:
+    """A process that has just begun waits for its first look too: whoever starts with it is given the time."""
     key = settings().database_url
     with _lock:
         now = time.monotonic()
-        if now - _looked.get(key, -LOOK_SECONDS) < LOOK_SECONDS:
+        if now - _looked.setdefault(key, now) < LOOK_SECONDS:
             return False
         if not peek:
             _looked[key] = now

@@ -335,8 +335,19 @@ def test_many_lookers_at_once_open_one_incident(app, db):
     assert sorted(open_keys()) == sorted(opened)
 
 
-def test_a_process_looks_at_most_every_quarter_minute(app, house):
+def rested(app) -> None:
+    """This process may look again."""
+    incidents._looked[app.extensions["porchlight"].database_url] = -incidents.LOOK_SECONDS
+
+
+def test_a_process_that_has_just_begun_gives_the_others_time_to_begin(app, house):
     incidents._looked.clear()
+    incidents.watch("web")
+    assert queries.open_now() == []
+
+
+def test_a_process_looks_at_most_every_quarter_minute(app, house):
+    rested(app)
     incidents.watch("web")
     first = [each.seen_at for each in queries.open_now()]
     assert first, "nobody beats in a test"
@@ -344,10 +355,17 @@ def test_a_process_looks_at_most_every_quarter_minute(app, house):
     assert [each.seen_at for each in queries.open_now()] == first
 
 
+def test_what_is_asked_once_a_minute_is_told_when_it_was_found_three_times(house):
+    database.session.add(IntegrationCheck(name="Mail relay", at=at(9, 3), is_up=False, words="does not take mail"))
+    alive(at(9, 3))
+    look(at(9, 3))
+    assert [each.next_notice_at for each in queries.open_now()] == [at(9, 5, 30)]
+
+
 def test_a_look_without_the_database_says_so_and_no_more(app, tmp_path):
     away = app_with(app, tmp_path, database_url="postgresql://nobody@127.0.0.1:9/none")
     with away.app_context(), capture_logs() as said:
-        incidents._looked.clear()
+        rested(away)
         incidents.watch("worker")
     assert [line["event"] for line in said] == ["watch.failed"]
 
@@ -364,7 +382,7 @@ def test_the_scheduler_asks_redis_and_writes_its_silence_down_for_the_others(app
 
 
 def test_only_the_web_that_was_told_so_looks_beside_its_pages(app, db):
-    incidents._looked.clear()
+    rested(app)
     incidents.watch_beside()
     assert not any(thread.is_alive() for thread in incidents._beside)
     assert queries.open_now() == []
