@@ -21,7 +21,8 @@ from flask import Flask
 from flask_migrate import upgrade
 
 from app import create_app
-from app.domain.models import JobAttempt, JobRun, JobSchedule, Office, ProcessHeartbeat, RunState, Trigger
+from app.domain.models import JobAttempt, JobLogLine, JobRun, JobSchedule, Office, ProcessHeartbeat, RunState, Trigger
+from app.domain.ops import ledger
 from app.extensions import db
 from app.jobs.kinds import KINDS
 from app.jobs.queue import ring, start, work
@@ -131,7 +132,8 @@ def works(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Works]:
         ):
             works.start(*arguments)
         try:
-            works.wait_for(lambda: db.session.query(ProcessHeartbeat).count() == 5, 30)
+            works.wait_for(lambda: db.session.query(ProcessHeartbeat).count() == 5)
+            db.session.remove()  # a transaction that idles for a minute is ended
             yield works
         finally:
             for process in works.processes:
@@ -247,6 +249,40 @@ def test_a_process_killed_in_the_middle_of_a_transaction_leaves_no_lock_behind(w
     assert free_after < 2, "at once, not by the lease: the socket was its own, and went with it"
     assert works.ended(run_id).state == RunState.SUCCEEDED
     assert effects(run_id) == 1
+
+
+def test_what_a_killed_job_said_is_there(works):
+    run_id = works.run("talk")
+    horse = works.horse_of(run_id)
+    said = db.session.query(JobLogLine.attempt, JobLogLine.line, JobLogLine.event).filter_by(run_id=run_id)
+    works.wait_for(lambda: said.all() == [(1, 1, "talk.begun")])
+    os.kill(horse, signal.SIGKILL)
+    works.let_go(run_id)
+    works.ended(run_id)
+    works.wait_for(lambda: sorted(said.all()) == [(1, 1, "talk.begun"), (2, 1, "talk.begun")])
+
+
+def test_a_working_process_names_its_connections_and_limits_them(works):
+    """No statement outlasts the job, no lock is waited for, no transaction idles for long."""
+    run = works.ended(works.run("look"))
+    assert run.counts == {
+        "application_name": f"porchlight run {run.id} {run.worker}",
+        "statement_timeout": "90s",
+        "lock_timeout": "5s",
+        "idle_in_transaction_session_timeout": "1min",
+        "connections": 2,
+    }
+
+
+def test_a_run_under_way_that_is_cancelled_ends_at_its_next_chunk(works):
+    run_id = works.run("chunks", chunks=2000, pause=0.05)
+    done = db.session.query(Office).filter(Office.office_key.like(f"chunk-{run_id}-%"))
+    works.wait_for(lambda: done.count() > 3)
+    ledger.cancel(run_id)
+    db.session.commit()
+    run = works.ended(run_id)
+    assert (run.state, outcomes(run_id)) == (RunState.CANCELLED, ["cancelled"])
+    assert 3 < done.count() < 1900, "what it had committed stays"
 
 
 def test_a_run_past_its_time_limit_is_ended_and_says_so(works):

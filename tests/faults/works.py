@@ -10,6 +10,9 @@ import signal
 import sys
 import time
 
+import structlog
+from sqlalchemy import text
+
 from app import create_app
 from app.domain.models import Office
 from app.domain.ops import ledger
@@ -19,6 +22,8 @@ from app.jobs.run import Run
 from app.jobs.schedule import SCHEDULE
 from app.jobs.scheduler import Clock
 from app.jobs.worker import PorchWorker
+
+log = structlog.get_logger(__name__)
 
 
 def nap(run: Run) -> dict[str, int]:
@@ -38,6 +43,25 @@ def hold(run: Run) -> dict[str, int]:
     while not db.session.query(Office).filter_by(office_key=f"let-go-{run.id}").count():
         time.sleep(0.05)
     return {"holds": 1}
+
+
+def look(run: Run) -> dict[str, int]:
+    """What its connections are allowed, and called: the job's own and the lease's."""
+    names = ("application_name", "statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout")
+    found = {name: db.session.scalar(text(f"SHOW {name}")) for name in names}
+    both = text("SELECT count(*) FROM pg_stat_activity WHERE application_name = current_setting('application_name')")
+    run.progress("looking")
+    until = time.monotonic() + 30
+    while (count := db.session.scalar(both)) < 2 and time.monotonic() < until:
+        db.session.rollback()  # within one transaction the picture stays the same
+        time.sleep(0.05)
+    return found | {"connections": count}
+
+
+def talk(run: Run) -> dict[str, int]:
+    """Say something, and then work until the test lets go."""
+    log.info("talk.begun", attempt_of=run.attempt)
+    return hold(run)
 
 
 def freeze(run: Run) -> dict[str, int]:
@@ -73,6 +97,8 @@ def stumble(run: Run) -> dict[str, int]:
 
 HURT = {
     "nap": Kind(nap, "bulk", timeout=60, max_attempts=3, overlap=True),
+    "look": Kind(look, "bulk", timeout=95, max_attempts=1, overlap=True),
+    "talk": Kind(talk, "bulk", timeout=90, max_attempts=3, overlap=True),
     "hold": Kind(hold, "bulk", timeout=90, max_attempts=3, overlap=True),
     "hold-alone": Kind(hold, "bulk", timeout=90, max_attempts=3, overlap=False),
     "freeze": Kind(freeze, "bulk", timeout=90, max_attempts=3, overlap=True),
