@@ -1,6 +1,7 @@
 """The run ledger of the replayed days: what each due time found, as the stages themselves counted it.
 
-The stages were really run by the story, though in one sweep and not by workers; their rows say so (worker "demo").
+The stages were really run by the story, though in one sweep and not by workers; their rows say so (worker "demo"). The
+house stood for two weeks before it began with alerts: the other lines ran from then on, and not always well.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Any
 from sqlalchemy import insert, update
 
 from app.domain.models import JobRun, JobSchedule, RunState, Trigger
+from app.domain.ops import tallies
 from app.domain.ops.clock import next_due, occurrences
 from app.domain.ops.due import write_schedule
 from app.extensions import db
@@ -19,6 +21,11 @@ from app.jobs.kinds import KINDS
 from app.jobs.schedule import SCHEDULE
 
 WORKER = "demo"
+STOOD = timedelta(days=14)
+SLOW = (timedelta(days=6, hours=3), timedelta(days=6))
+"""When, before now, the machine was busy with something else."""
+BROKEN = (timedelta(days=9, hours=5), timedelta(days=9, hours=4, minutes=54))
+"""When PostgreSQL was started anew."""
 
 
 class Ledger:
@@ -32,11 +39,14 @@ class Ledger:
         self.found[tick] = (matched, built, sent)
 
     def write(self, begin: datetime, end: datetime) -> None:
-        """A succeeded run for every due time of every schedule in [begin, end], and the runs that followed them."""
+        """A run for every due time: of alerts in [begin, end], of every other line since the house stands; and the runs
+        that followed them. They are counted at the end."""
         write_schedule(SCHEDULE, now=begin - timedelta(minutes=15))
+        stands = min(begin, self.now - STOOD)
         rows: list[dict[str, Any]] = []
         for line in SCHEDULE:
-            for due in occurrences(line.cron, line.time_zone, begin - timedelta(seconds=1), self.now):
+            since = begin if line.name == "alerts" else stands
+            for due in occurrences(line.cron, line.time_zone, since - timedelta(seconds=1), self.now):
                 if line.name == "alerts" and due > end:
                     continue
                 rows.append(self._row(line.kind, due, self._counts(line.name, due), due_at=due, schedule=line.name))
@@ -58,6 +68,7 @@ class Ledger:
                 .where(JobSchedule.name == line.name)
                 .values(last_due_at=newest[line.name], next_due_at=coming)
             )
+        tallies.fold(self.now, seconds=600, since=stands)
         db.session.commit()
 
     def _counts(self, name: str, due: datetime) -> dict[str, int]:
@@ -87,7 +98,10 @@ class Ledger:
         args: dict[str, Any] | None = None,
     ) -> dict[str, Any]:
         started = at + timedelta(seconds=self.random.uniform(0.2, 1.4))
-        work = sum(counts.values()) * 0.006
+        work = sum(counts.values()) * 0.006 + self.random.expovariate(12)
+        if self.now - SLOW[0] <= at < self.now - SLOW[1]:
+            work *= 6
+        is_broken = kind == "sweep" and self.now - BROKEN[0] <= at < self.now - BROKEN[1]
         return {
             "kind": kind,
             "args": args or {},
@@ -95,13 +109,15 @@ class Ledger:
             "schedule_name": schedule,
             "due_at": due_at,
             "trigger": (Trigger.SCHEDULE if schedule else Trigger.EVENT).value,
-            "state": RunState.SUCCEEDED.value,
+            "state": (RunState.FAILED if is_broken else RunState.SUCCEEDED).value,
             "attempt": 1,
             "max_attempts": KINDS[kind].max_attempts,
             "run_after": at,
             "created_at": at,
             "started_at": started,
-            "finished_at": started + timedelta(seconds=0.05 + work + self.random.expovariate(12)),
+            "finished_at": started + timedelta(seconds=0.05 + work),
             "worker": WORKER,
-            "counts": counts,
+            "counts": {} if is_broken else counts,
+            "error_class": "OperationalError" if is_broken else None,
+            "error": "OperationalError: the database system is starting up" if is_broken else None,
         }

@@ -101,8 +101,8 @@ def test_the_hour_is_read_from_the_ledger_minute_by_minute(db):
 
 
 @pytest.mark.parametrize(("span", "label", "finding"), [
-    ("24h", "06:00", "1 run an hour, 2 of 30 failed; nothing waits"),
-    ("14d", "Nov 20", "2 runs a day, 2 of 30 failed; nothing waits"),
+    ("24h", "06:00", "30 runs in the last 24 hours, 2 failed; nothing waits"),
+    ("14d", "Nov 20", "30 runs in the last 14 days, 2 failed; nothing waits"),
 ])  # fmt: skip
 def test_longer_spans_come_from_the_tallies(db, span, label, finding):
     for number in range(28):
@@ -118,6 +118,16 @@ def test_longer_spans_come_from_the_tallies(db, span, label, finding):
     assert 0.25 <= queue.ran.half <= 0.5
     assert 5 <= queue.ran.most <= 10
     assert queue.took_finding.startswith("Half took under about ")
+
+
+def test_a_rate_is_told_of_what_runs_steadily(db):
+    for hours in range(24):
+        for _ in range(3):
+            write_run(db, ended=NOW - timedelta(hours=hours), took=0.3)
+    write_run(db, ended=NOW, took=0.3, state="failed")
+    tallies.fold(NOW)
+    assert one("alerts", "24h").done_finding == "3 runs an hour, 1 of 73 failed; nothing waits"
+    assert one("alerts", "14d").done_finding == "73 runs in the last 14 days, 1 failed; nothing waits"
 
 
 def test_days_are_the_readers_own_also_when_clocks_change():

@@ -40,6 +40,11 @@ def ask(*names: str, seconds: float = 2.5) -> dict[str, Answer]:
     return probes.ask_all({name: asked[name] for name in names or asked if name in asked}, seconds=seconds)
 
 
+def configured() -> list[str]:
+    """The names of what is set up, and of what always is."""
+    return list(_probes(settings()))
+
+
 def ask_lately() -> dict[str, Answer]:
     """As `ask`, but answers younger than 10 s are given again: a page that many watch asks no more than one."""
     key = _key(settings())

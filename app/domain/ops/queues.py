@@ -114,13 +114,14 @@ class Queue:
         """“41 runs an hour, 2 of 984 failed; nothing waits”: the title of what was done."""
         if not self.ran.runs:
             return f"Nothing ran in {self.span.last}; {self._waiting}"
-        if self.span.step == MINUTE:
-            rate = f"{_runs(self.ran.runs)} in the last hour"
-        else:
+        is_steady = self.span.step != MINUTE and sum(step.ran.runs > 0 for step in self.steps) > len(self.steps) / 2
+        if is_steady:
             unit, words = (DAY, "a day") if self.span.step == DAY else (HOUR, "an hour")
             each = self.ran.runs / ((self.now - self.steps[0].begins) / unit)
-            rate = f"{_runs(round(each))} {words}" if each >= 1 else f"{_runs(self.ran.runs)} in {self.span.last}"
-        of_all = "" if self.span.step == MINUTE or not self.ran.failed else f" of {self.ran.runs:,}"
+            rate = f"{_runs(max(round(each), 1))} {words}"
+        else:
+            rate = f"{_runs(self.ran.runs)} in {self.span.last}"
+        of_all = f" of {self.ran.runs:,}" if is_steady and self.ran.failed else ""
         failed = f"{self.ran.failed or 'none':{',' if self.ran.failed else ''}}{of_all} failed"
         return f"{rate}, {failed}; {self._waiting}"
 
@@ -130,6 +131,8 @@ class Queue:
         if self.ran.half is None:
             return f"Nothing ran in {self.span.last}"
         about = "about " if self.span.is_estimate else ""
+        if self.ran.runs == 1:
+            return f"The run took {about}{exact(self.ran.half)}"
         return f"Half took under {about}{exact(self.ran.half)}, the slowest 5 % over {exact(self.ran.most)}"
 
     def bars(self, url_of: Callable[[Queue, Step], str]) -> list[tuple[str, int, int, str]]:
