@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from app.crash import RUN_POINTS
-from app.domain.models import JobRun, JobSchedule, ProcessHeartbeat, RunState
+from app.domain.models import JobAttempt, JobRun, JobSchedule, ProcessHeartbeat, RunState
 from app.extensions import db
 from tests.faults.stack import Stack, check_runs, due_times, effects, is_alive, outcomes
 
@@ -115,6 +115,15 @@ def test_a_working_process_dies(stack, point, attempts, bound):
     # The worker is there for the next one, and nothing of the first is done again.
     assert stack.ended(stack.run()).state == RunState.SUCCEEDED
     assert (outcomes(run_id), effects(run_id)) == (attempts, 1)
+
+
+def test_a_working_process_that_ends_without_a_word_gives_its_run_back_at_once(stack):
+    """Not when its lease ends: the worker that forked it knows that it is gone."""
+    run_id = stack.run("leave")
+    assert stack.ended(run_id, 5 + SLOW).state == RunState.SUCCEEDED
+    first = db.session.get_one(JobAttempt, (run_id, 1))
+    assert (first.outcome, first.error) == ("lost", "The working process ended without a word.")
+    assert effects(run_id) == 1
 
 
 def test_a_worker_is_handed_a_run_and_dies_with_it_before_it_begins(stack):

@@ -74,6 +74,15 @@ def freeze(run: Run) -> dict[str, int]:
     return {"freezes": 1}
 
 
+def leave(run: Run) -> dict[str, int]:
+    """End the process as if all were well, the first time; nobody is told."""
+    db.session.add(Office(office_key=f"leave-{run.id}-{run.attempt}", office_name=str(run.id)))
+    db.session.flush()
+    if run.attempt == 1:
+        os._exit(0)
+    return {}
+
+
 def chunks(run: Run) -> dict[str, int]:
     """Leave a row behind in each of many chunks; the number of the chunk is its key, so a second try goes on."""
     total = int(run.args["chunks"])
@@ -107,6 +116,7 @@ HURT = {
     "stumble": Kind(stumble, "bulk", timeout=60, max_attempts=2, overlap=True),
     "urgent": Kind(nap, "bulk", timeout=60, max_attempts=3, overlap=True, without_redis=True),
     "urgent-hold": Kind(hold, "bulk", timeout=90, max_attempts=3, overlap=True, without_redis=True),
+    "leave": Kind(leave, "bulk", timeout=60, max_attempts=3, overlap=True),
     # May be killed again and again and is still to be done, once.
     "deed": Kind(nap, "bulk", timeout=60, max_attempts=50, overlap=True),
     "errand": Kind(nap, "alerts", timeout=60, max_attempts=50, overlap=True),
