@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import filecmp
 import hashlib
 import os
@@ -220,7 +221,8 @@ class Postgres(Server):
 
 
 def create_database(url: str, name: str, *, template: str | None = None) -> None:
-    """Creates a database on the server of `url` unless it exists.
+    """Creates a database on the server of `url` unless it exists, with a look at its statements where the server
+    allows it.
 
     `template` must have no connections at that moment.
     """
@@ -233,6 +235,8 @@ def create_database(url: str, name: str, *, template: str | None = None) -> None
                 # when fsync is off, and no slower when it is on.
                 statement += sql.SQL(" TEMPLATE {} STRATEGY FILE_COPY").format(sql.Identifier(template))
             connection.execute(statement)
+    with closing(_connect(url, name)) as connection, contextlib.suppress(psycopg.Error):  # a server of somebody else's
+        connection.execute("CREATE EXTENSION IF NOT EXISTS pg_stat_statements")
 
 
 def drop_database(url: str, name: str) -> None:
@@ -244,8 +248,12 @@ def drop_database(url: str, name: str) -> None:
 
 def _maintenance(url: str) -> psycopg.Connection[Any]:
     """Connects to the database every server has, where others are created and dropped."""
+    return _connect(url, "postgres")
+
+
+def _connect(url: str, name: str) -> psycopg.Connection[Any]:
     try:
-        return psycopg.connect(url.replace("+psycopg", "", 1), dbname="postgres", autocommit=True, connect_timeout=10)
+        return psycopg.connect(url.replace("+psycopg", "", 1), dbname=name, autocommit=True, connect_timeout=10)
     except psycopg.OperationalError as error:
         message = f"PostgreSQL does not let us in: {error}"
         raise DevstackError(message) from error
