@@ -21,10 +21,11 @@ class Spark:
     last: str
 
 
-def draw_spark(points: Sequence[Number]) -> Spark:
-    """A line in a box of 120 × 28, lowest point at the bottom; a flat row of numbers is a flat line in the middle."""
+def draw_spark(points: Sequence[Number], *, from_zero: bool = False) -> Spark:
+    """A line in a box of 120 × 28, lowest point at the bottom, or zero; a flat row of numbers is a flat line in the
+    middle."""
     values = [float(point or 0) for point in points] or [0.0]
-    low, high = min(values), max(values)
+    low, high = 0.0 if from_zero and min(values) < max(values) else min(values), max(values)
     step = 116 / max(len(values) - 1, 1)
     span = high - low
     spots = [(1 + index * step, 24 - 20 * (value - low) / span if span else 14.0) for index, value in enumerate(values)]

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from app.domain.alerts.match import ensure_partitions
 from app.domain.listings.imports import forget_files
 from app.domain.ops import retention as rules
-from app.domain.ops import tallies
+from app.domain.ops import sizes, tallies
 from app.jobs.run import Run
 
 DAYS_AHEAD = 7
@@ -29,7 +29,10 @@ def retention(run: Run) -> dict[str, int]:
             counts[rule.counted_as] += gone
             run.commit()
     counts["files_deleted"] = forget_files(now)
-    counts["days_dropped"] = rules.drop_partitions(now)
+    matches = rules.drop_partitions(now)
+    counts["days_dropped"] = len(matches)
+    counts["alert_match"] += sum(matches)
     run.commit()
     counts["days_prepared"] = ensure_partitions(now.date(), (now + timedelta(days=DAYS_AHEAD)).date())
+    sizes.record(now)  # what is left, once a day: the sweep has written the day's first look
     return dict(counts)

@@ -7,7 +7,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from app.domain.messages import queue as outbound
-from app.domain.ops import ledger, probing, queries, tallies
+from app.domain.ops import ledger, probing, queries, sizes, tallies
 from app.domain.ops.balance import unaccounted
 from app.jobs.reports import report_lost
 from app.jobs.run import Run
@@ -26,4 +26,5 @@ def sweep(run: Run) -> dict[str, int]:
     if due:
         run.then("messages", dedup_key="messages-due")
     tallies.fold(now)
+    sizes.record_once(now)
     return counts | {"messages_due": due, "unaccounted": unaccounted(now)}

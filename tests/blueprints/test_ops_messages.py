@@ -50,7 +50,7 @@ def test_the_inbox_says_what_is_known_of_each(as_staff, make, unknown):
     assert "All of it was handed over, and the relay’s answer did not come back" in page
     assert "timed out" in page
     assert f'data-copy="{message.message_id.replace("<", "&lt;").replace(">", "&gt;")}"' in page
-    assert "1 mail, 1 sent; the newest sent" in page
+    assert "1 mail to this buyer, 1 sent; the newest sent" in page
     assert "a link was opened" in page
     assert "mark sent" not in page, "staff read, admins decide"
 

@@ -43,6 +43,7 @@ from app.domain.models import (
     Suppression,
     User,
 )
+from app.domain.ops.queries.statements import can_be_planned, worst
 from app.domain.people.accounts import hasher
 from app.extensions import db
 from app.web import FILES
@@ -157,6 +158,7 @@ def build(now: datetime | None = None) -> World:
         "public.listing.token": world.SAMPLES["digest_token"],
         "public.listing.listing_id": world.SAMPLES["digest_listing_id"],
         "public.unsubscribe.token": "subscription-token-0",
+        "queryid": next(one.queryid for one in worst() if can_be_planned(one.query)),
     }
     db.session.commit()
     return world

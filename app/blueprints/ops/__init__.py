@@ -144,4 +144,5 @@ from app.blueprints.ops import messages as _messages  # noqa: E402, F401
 from app.blueprints.ops import queues as _queues  # noqa: E402, F401
 from app.blueprints.ops import runs as _runs  # noqa: E402, F401
 from app.blueprints.ops import schedules as _schedules  # noqa: E402, F401
+from app.blueprints.ops import sizes as _sizes  # noqa: E402, F401
 from app.blueprints.ops import workers as _workers  # noqa: E402, F401

@@ -29,6 +29,11 @@ class Rule:
     counted_as: str
     statement: str
 
+    @property
+    def takes_rows(self) -> bool:
+        """False: it empties them."""
+        return "DELETE FROM" in self.statement
+
     def apply(self, now: datetime) -> int:
         """One batch. Fewer than BATCH means that there is no more."""
         result = db.session.execute(text(self.statement), {"before": now - self.age, "batch": BATCH})
@@ -41,20 +46,26 @@ def _older(table: str, moment: str, only: str = "true") -> str:
             SELECT ctid FROM {table} WHERE {moment} < :before AND {only} ORDER BY {moment} LIMIT :batch))"""
 
 
+LAST_RUNS = 20
+_NOT_THE_LAST = f"""(schedule_name IS NULL OR id < (
+    SELECT r.id FROM job_run r WHERE r.schedule_name = job_run.schedule_name AND r.due_at IS NOT NULL
+    ORDER BY r.id DESC OFFSET {LAST_RUNS - 1} LIMIT 1))"""
+"""The last runs of each schedule stay whatever their age: one that is due once a year has a past, too."""
+
 RULES: tuple[Rule, ...] = (
     Rule(
         "job_run",
         "30 days",
         timedelta(days=30),
         "job_run",
-        _older("job_run", "created_at", "state IN ('succeeded', 'skipped', 'cancelled')"),
+        _older("job_run", "created_at", f"state IN ('succeeded', 'skipped', 'cancelled') AND {_NOT_THE_LAST}"),
     ),
     Rule(
         "job_run",
-        "failed and missed 180 days",
+        f"failed and missed 180 days, the last {LAST_RUNS} of a schedule always",
         timedelta(days=180),
         "job_run",
-        _older("job_run", "created_at", "state IN ('failed', 'missed')"),
+        _older("job_run", "created_at", f"state IN ('failed', 'missed') AND {_NOT_THE_LAST}"),
     ),
     Rule(
         "incident",
@@ -202,19 +213,20 @@ KEPT: dict[str, str] = {
     "saved_search_version": "a few for each search, kept as long as it; answers why a home matched",
     "search_key": "rewritten with its search",
     "suppression": "must never be forgotten (PA-24)",
-    "table_size": "one row a day for each table: ten years are about 150,000",
+    "table_size": "one row a day for each table, for ever: ten years are about 150,000",
     "user": "the people who sign in",
 }
 """Tables that do not grow by themselves, and why."""
 
 
-def drop_partitions(now: datetime) -> int:
-    """Drop the days of alert_match that are older than their keeping. Returns how many days left."""
+def drop_partitions(now: datetime) -> list[int]:
+    """Drop the days of alert_match that are older than their keeping. Returns how many rows left with each."""
     before = (now - MATCHES_KEPT).astimezone(UTC).date()
-    old = [day for day in _partitions() if day < before]
-    for day in old:
+    gone = []
+    for day in sorted(day for day in _partitions() if day < before):
+        gone.append(int(db.session.scalar(text(f"SELECT count(*) FROM {_name(day)}")) or 0))
         db.session.execute(text(f"DROP TABLE {_name(day)}"))
-    return len(old)
+    return gone
 
 
 def _partitions() -> set[date]:

@@ -24,7 +24,8 @@ from app.domain.models import (
     RunState,
     Trigger,
 )
-from app.domain.ops import ledger, retention
+from app.domain.ops import due, ledger, retention
+from app.domain.ops.clock import Line
 from app.domain.ops.heartbeat import Heart
 from app.domain.ops.ledger import Work
 from app.extensions import db as database
@@ -69,6 +70,63 @@ def test_runs_leave_after_30_days_failed_ones_after_180_and_open_ones_never(db):
     run_of(RunState.FAILED, 181)
     assert apply_all() == {"job_run": 2}
     assert [run_id for (run_id,) in db.session.query(JobRun.id).order_by(JobRun.id)] == kept
+
+
+def test_the_last_twenty_runs_of_a_schedule_stay_whatever_their_age(db):
+    due.write_schedule([Line("yearly", "alerts", "0 0 1 1 *", "UTC", 60)], now=days_ago(900))
+    db.session.execute(
+        text(
+            "INSERT INTO job_run (kind, queue, trigger, state, schedule_name, due_at, created_at, finished_at)"
+            " SELECT 'alerts', 'alerts', 'schedule', CASE WHEN n < 12 THEN 'failed' ELSE 'succeeded' END, 'yearly',"
+            " CAST(:old AS timestamptz) + n * interval '1 minute', :old, :old FROM generate_series(1, 25) n"
+        ),
+        {"old": days_ago(900)},
+    )
+    assert apply_all() == {"job_run": 5}
+    assert apply_all() == {}
+    assert db.session.query(JobRun).count() == 20
+
+
+def test_rows_reach_a_plateau_and_stay_there(db):
+    """300 days in steps of 10: what comes in each step is the same, so by the longest of these keeps (180 days) as much
+    leaves as comes."""
+    comes = text(
+        """
+        WITH run AS (
+            INSERT INTO job_run (kind, queue, trigger, state, created_at, finished_at)
+            SELECT 'alerts', 'alerts', 'event', CASE WHEN n = 1 THEN 'failed' ELSE 'succeeded' END, :day, :day
+            FROM generate_series(1, 8) n RETURNING id),
+        attempt AS (
+            INSERT INTO job_attempt (run_id, attempt, worker, started_at) SELECT id, 1, 'w', :day FROM run),
+        line AS (
+            INSERT INTO job_log_line (run_id, attempt, line, at, level, event) SELECT id, 1, 1, :day, 'info', 'x' FROM run),
+        asked AS (
+            INSERT INTO integration_check (name, at, is_up) VALUES ('Redis', :day, true)),
+        hour AS (
+            INSERT INTO job_hour (hour, kind, queue) VALUES (:day, 'alerts', 'alerts'))
+        INSERT INTO match_batch (found_on, event_seqs, taken_at, done_at, matched_events, unmatched_events, pairs)
+        VALUES (CAST(:day AS date), ARRAY[1], :day, :day, 0, 1, 0)
+        """
+    )
+    held = text(
+        "SELECT (SELECT count(*) FROM job_run), (SELECT count(*) FROM job_attempt), (SELECT count(*) FROM job_log_line),"
+        " (SELECT count(*) FROM integration_check), (SELECT count(*) FROM job_hour), (SELECT count(*) FROM match_batch)"
+    )
+    rules = [
+        rule for rule in retention.RULES if rule.table in {"job_run", "integration_check", "job_hour", "match_batch"}
+    ]
+    heights = []
+    for step in range(30):
+        day = NOW - timedelta(days=300 - 10 * step)
+        db.session.execute(comes, {"day": day})
+        for rule in rules:
+            rule.apply(day)
+        heights.append(tuple(db.session.execute(held).one()))
+    assert heights[0] == (8, 8, 8, 1, 1, 1)
+    assert len(set(heights[19:])) == 1, "level from the 190th day on"
+    runs, attempts, lines, *others = heights[-1]
+    assert runs == attempts == lines == 4 * 7 + 19, "30 days of those that went well, 180 of those that failed"
+    assert others == [2, 4, 9]
 
 
 def test_a_batch_is_a_thousand_rows(db):
@@ -210,9 +268,9 @@ def test_matches_leave_by_whole_days_and_what_has_no_day_of_its_own_row_by_row(d
         )
     database.session.commit()
     assert apply_all() == {"alert_match": 1, "match_batch": 1}
-    assert retention.drop_partitions(NOW) == 1
+    assert retention.drop_partitions(NOW) == [1]
     assert [day for (day,) in database.session.query(AlertMatch.found_on)] == [young]
-    assert retention.drop_partitions(NOW) == 0
+    assert retention.drop_partitions(NOW) == []
 
 
 @pytest.fixture
