@@ -14,7 +14,7 @@ from random import Random
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from app.demo import homes, integrations, ledger, people
+from app.demo import homes, integrations, ledger, people, sizes
 from app.demo.places import AGENTS
 from app.domain.alerts import match
 from app.domain.digests.build import build_some
@@ -71,6 +71,7 @@ def tell(scale: Scale, seed: int, say: Tell, now: datetime | None = None) -> dic
     say(f"{scale.days} days of alerts, every quarter hour, with real mail")
     counts = live(world, alerts_begin)
     integrations.write(now)
+    sizes.write(now)
     return counts | {"listings": world.listed, "contacts": len(contacts), "searches": scale.searches}
 
 
