@@ -19,7 +19,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from app.config import VERSION
-from app.domain.models import IncidentTone
+from app.domain.models import IncidentTone, MessageState
 from app.domain.ops import health, probing
 from app.domain.ops.queries import metrics as queries
 from app.domain.ops.registry import registry
@@ -168,7 +168,7 @@ def _mail(signs: health.Vitals, counts: Any, now: datetime) -> Iterator[Metric]:
         "porchlight_last_hour_messages",
         "Messages written in the last hour, by the state they are in now",
         "state",
-        {each["state"]: each["n"] for each in counts.new_messages},
+        dict.fromkeys(MessageState, 0) | {each["state"]: each["n"] for each in counts.new_messages},
     )
 
 
