@@ -59,18 +59,37 @@
     if (headers) headers["X-CSRFToken"] = one('meta[name="csrf-token"]')?.content ?? "";
   });
 
-  // --- What swaps keep: focus and scroll; a wrong field gets the focus ----------------------------------------------
+  // --- What swaps keep: focus, scroll, what is open and half-typed; a wrong field gets the focus ----------------------
   const firstWrong = (root = document) => one('form [aria-invalid="true"]:not(fieldset)', root);
+  const named = (element, name) => element.hasAttribute(name) ? `[${name}="${CSS.escape(element.getAttribute(name))}"]` : "";
+  const inForm = (element) => { const form = element.closest("form"); return form ? `form${named(form, "action")} ` : ""; };
+  const boxName = (box) => `${box.closest("[id]")?.id} ${box.getAttribute("aria-label") ?? one("summary", box)?.textContent ?? ""}`;
+  const typedIn = (field) => isTick(field) ? field.checked !== field.defaultChecked : field.options ? false : field.value !== field.defaultValue;
+  const TYPED = 'input:not([type="hidden"]), textarea';
+
+  // Where the focus is, in words that hold for the next drawing of the same part: which of all that look so.
+  function placeOf(here) {
+    const own = here.id ? `#${CSS.escape(here.id)}` : named(here, "href") || named(here, "aria-label") || named(here, "name") + named(here, "value");
+    const words = `${inForm(here)}${here.localName}${own}`;
+    return [words, all(words).indexOf(here)];
+  }
+
   let kept = null;
   onHtmx("beforeSwap", "before:swap", (event) => {
     const target = event.detail?.target ?? event.detail?.ctx?.target;
+    if (!target?.contains) { kept = null; return; }
     const here = document.activeElement;
-    if (!target?.contains || !here || here === document.body || !target.contains(here)) { kept = null; return; }
-    const address = here.getAttribute("href");
+    const holds = here && here !== document.body && target.contains(here);
+    const asked = event.detail.requestConfig?.elt ?? event.detail.ctx?.sourceElement;
+    const isPoll = asked?.matches?.("[data-poll]"); // what a form answers may change what was typed; what a clock brings may not
+    if (!holds && !isPoll) { kept = null; return; }
+    const scrolled = "[tabindex], .scroll";
     kept = {
-      find: here.id ? `#${CSS.escape(here.id)}` : address ? `a[href="${CSS.escape(address)}"]` : null,
-      sideways: all(".scroll").map((box) => box.scrollLeft),
-      y: scrollY,
+      find: holds ? placeOf(here) : null,
+      boxes: new Map(all(scrolled, target).filter((box) => box.scrollLeft || box.scrollTop).map((box) => [boxName(box), [box.scrollLeft, box.scrollTop]])),
+      open: new Map((isPoll ? all("details", target) : []).map((box) => [boxName(box), box.open])),
+      typed: (isPoll ? all(TYPED, target).filter(typedIn) : []).map((field) => [`${inForm(field)}${field.localName}${named(field, "name")}`, read(field)]),
+      scrolled, y: scrollY,
     };
   });
   onHtmx("afterSettle", "after:settle", (event) => {
@@ -78,8 +97,10 @@
     const wrong = firstWrong(event.target?.isConnected ? event.target : document);
     if (wrong) wrong.focus();
     else if (kept) {
-      all(".scroll").forEach((box, place) => { box.scrollLeft = kept.sideways[place] ?? 0; });
-      const found = kept.find && one(kept.find);
+      for (const box of all("details")) if (kept.open.has(boxName(box))) box.open = kept.open.get(boxName(box));
+      for (const [place, value] of kept.typed) { const field = one(place); if (field) write(field, value); }
+      for (const box of all(kept.scrolled)) if (kept.boxes.has(boxName(box))) [box.scrollLeft, box.scrollTop] = kept.boxes.get(boxName(box));
+      const found = kept.find && all(kept.find[0])[kept.find[1]];
       if (found && document.activeElement !== found) found.focus({ preventScroll: true });
       scrollTo({ top: kept.y, behavior: "instant" });
     }
@@ -89,8 +110,11 @@
 
   // --- Live parts: data-poll="15" gets a `poll` event so often, while the page is seen and nobody works in it --------
   const polled = new WeakMap();
+  const isSeen = (field) => field.checkVisibility?.() ?? field.offsetParent !== null;
   const busy = (part) =>
     part.contains(document.activeElement) && document.activeElement.matches("input, select, textarea, [contenteditable]")
+    || all(TYPED, part).some((field) => isSeen(field) && typedIn(field)) // half-typed, and left for a moment
+    || one("form[data-sent]", part) // on its way
     || one("dialog[open], :popover-open", part) || (getSelection().type === "Range" && part.contains(getSelection().anchorNode));
   function poll() {
     if (document.hidden) return;
@@ -334,7 +358,7 @@
   });
 
   // Buttons that only a script can answer show themselves: copy a text, tick a whole column of a form.
-  const showAids = () => all("[data-copy][hidden], [data-ticks][hidden]").forEach((aid) => { aid.hidden = false; });
+  const showAids = () => all("[data-copy][hidden], [data-ticks][hidden]").forEach((aid) => { aid.hidden = "copy" in aid.dataset && !navigator.clipboard; });
   onHtmx("afterSwap", "after:swap", showAids);
   document.addEventListener("click", (event) => {
     const button = event.target.closest?.("[data-copy]");

@@ -121,7 +121,9 @@ class Closeup:
         if others and slow[worst] > 2 * max(others):
             return f"Slow on {worst:%b} {worst.day}: 19 of 20 runs were done in {seconds_in_words(slow[worst])}"
         longest = seconds_in_words(max(slow.values()))
-        return f"On each of 14 days 19 of 20 runs were done in {longest} or less"
+        days = f"{SPAN.days} days" if len(slow) == SPAN.days else f"{len(slow)} days that had any"
+        each = f"On each of {days}," if len(slow) > 1 else "On the one day that had any,"
+        return f"{each} 19 of 20 runs were done in {longest} or less"
 
 
 def schedules(now: datetime | None = None, signs: Vitals | None = None) -> list[Schedule]:
