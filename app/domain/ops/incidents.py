@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import structlog
 from flask import current_app
-from sqlalchemy import CursorResult, and_, case, func, literal_column, or_, text, update
+from sqlalchemy import CursorResult, and_, case, func, literal_column, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from app.domain.errors import Conflict
@@ -54,7 +54,7 @@ def look(now: datetime | None = None, *, by: str) -> Looked:
     told afterwards must be written first."""
     now = now or datetime.now(UTC)
     found = [reason for reason in verdict(now).reasons if not reason.is_wanted]
-    known = {each.key: each.tone for each in queries.open_now()}
+    known = {each.key: each for each in queries.open_now()}
     opened = _open(found, known, now, by)
     db.session.commit()
     closed = _close([reason.key for reason in found], now)
@@ -66,18 +66,27 @@ def look(now: datetime | None = None, *, by: str) -> Looked:
     return Looked(opened, closed)
 
 
-def _open(found: Sequence[Reason], known: dict[str, str], now: datetime, by: str) -> list[str]:
+def _open(found: Sequence[Reason], known: Mapping[str, Incident], now: datetime, by: str) -> list[str]:
     """Open what is new, and say of the rest that it was seen. A consequence of what is known is told with its cause
     and opens none of its own, also while the cause is about to close."""
-    tones = {reason.key: reason.tone.value for reason in found}
+    tones = {key: each.tone for key, each in known.items()} | {reason.key: reason.tone.value for reason in found}
     follows: dict[str, list[str]] = {}
     rows = []
     for reason in sorted(found, key=lambda reason: reason.key):
-        cause = _cause(reason, known | tones)
+        cause = _cause(reason, tones)
         if cause is not None:
             follows.setdefault(cause, []).append(reason.sentence)
         if cause is None or reason.key in known:
             rows.append(reason)
+    same = [reason.key for reason in rows if _is_same(reason, follows.get(reason.key, []), known.get(reason.key))]
+    if same:
+        db.session.execute(
+            update(Incident)
+            .where(Incident.closed_at.is_(None), Incident.key.in_(same), Incident.seen_at < now - SEEN_AGAIN)
+            .values(seen_at=now)
+            .execution_options(synchronize_session=False)
+        )
+    rows = [reason for reason in rows if reason.key not in same]
     if not rows:
         return []
     table = Incident.__table__.c
@@ -117,13 +126,19 @@ def _open(found: Sequence[Reason], known: dict[str, str], now: datetime, by: str
                 else_=table.next_notice_at,
             ),
         },
-        where=or_(
-            table.seen_at < new.excluded.seen_at - SEEN_AGAIN,
-            table.tone != new.excluded.tone,
-            table.sentence != new.excluded.sentence,
-        ),
     ).returning(table.key, literal_column("incident.xmax = 0").label("is_new"))
     return [row.key for row in db.session.execute(statement) if row.is_new]
+
+
+def _is_same(reason: Reason, follows: list[str], there: Incident | None) -> bool:
+    """Nothing is to be written but that it was seen. (An upsert would use up a number each time.)"""
+    return there is not None and (
+        there.tone,
+        there.sentence,
+        there.run_id,
+        there.detail.get("follows"),
+        there.detail.get("why"),
+    ) == (reason.tone.value, reason.sentence, reason.run_id, follows, reason.why)
 
 
 def _patience(key: str) -> timedelta:

@@ -87,6 +87,19 @@ def test_a_check_that_fails_opens_one_incident_however_often_it_is_seen(house):
     assert (found[0].opened_at, found[0].seen_at) == (at(9, 3), at(9, 3, 30))
 
 
+def test_looking_uses_up_no_numbers(house, db):
+    alive(at(9, 3), but="alerts")
+    look(at(9, 3))
+    for second in range(10, 60, 10):
+        alive(at(9, 3, second), but="alerts")
+        look(at(9, 3, second))
+    first = queries.open_now()[0].id
+    alive(at(9, 4), but="alerts")
+    database.session.query(health.queries.ProcessHeartbeat).filter_by(queue="bulk").delete()
+    look(at(9, 4))
+    assert {each.id for each in queries.open_now()} == {first, first + 1}
+
+
 def test_it_closes_after_half_a_minute_without_a_sighting_and_not_before(house):
     alive(at(9, 3), but="bulk")
     look(at(9, 3))
