@@ -69,6 +69,12 @@ def _secret(text: str) -> str:
     return text
 
 
+def _token(text: str) -> str:
+    if len(text) < 16:
+        raise ValueError("must be at least 16 characters")
+    return text
+
+
 def _one_of(*words: str) -> Any:
     def parse(text: str) -> str:
         if text not in words:
@@ -132,7 +138,7 @@ class Config:
         about="where a report is read, linked from its run: https://sentry.example/organizations/x/issues/?query={event_id}",
     )
     release: str = setting(str, "", about="what this build is called in reports; empty = the version of the code")
-    metrics_token: str = setting(str, "", about="who shows it as a Bearer token may read /metrics; see docs/ops")
+    metrics_token: str = setting(_token, "", about="who shows it as a Bearer token may read /metrics; see docs/ops")
     metrics_allow: tuple[IPv4Network | IPv6Network, ...] = setting(
         _networks,
         (),

@@ -4,6 +4,7 @@ web, workers, scheduler and commands."""
 from __future__ import annotations
 
 import logging
+import re
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,15 @@ from app import sentry
 
 if TYPE_CHECKING:
     from app.config import Config
+
+DETAIL = re.compile(r"^DETAIL: .*$", re.MULTILINE)
+
+
+def quote_nobody(_: Any, __: str, event: Any) -> Any:
+    """A traceback without mail addresses, and without the row that PostgreSQL quotes when it refuses one."""
+    if "exception" in event:
+        event["exception"] = sentry.MAIL_ADDRESS.sub("…@…", DETAIL.sub("DETAIL: …", event["exception"]))
+    return event
 
 
 def configure(config: Config) -> None:
@@ -25,7 +35,7 @@ def configure(config: Config) -> None:
         structlog.stdlib.ExtraAdder(),
     ]
     last: list[Any] = (
-        [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+        [structlog.processors.format_exc_info, quote_nobody, structlog.processors.JSONRenderer()]
         if config.log_format == "json"
         else [structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)]
     )

@@ -149,21 +149,23 @@ class Forks:
     """
 
     def __init__(self) -> None:
+        self._is_on = is_on()
+        if not self._is_on:
+            return
         self._near, self._far = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._far.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4 * LARGEST)
         self._far.setblocking(False)
         self._thread = threading.Thread(target=self._pass_on, name="sentry-forks", daemon=True)
-        if is_on():
-            self._thread.start()
+        self._thread.start()
 
     def adopt(self) -> None:
         """In the fork: from here on, what is reported goes to the parent."""
-        if is_on():
+        if self._is_on:
             sentry_sdk.get_client().transport = _ToParent(self._far)
 
     def close(self) -> None:
         """Take in what forks have thrown, and stop."""
-        if self._thread.is_alive():
+        if self._is_on:
             with suppress(OSError):
                 self._far.send(b"")
             self._thread.join(timeout=1)
