@@ -27,23 +27,22 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Counted(Generic[T]):
-    """`seconds`: what the counting took. `at`: when it began."""
+    """`at`: when the counting began. `seconds`: what it took. `is_kept`: it was dear, so the next reader gets it too."""
 
     value: T
     at: datetime
     seconds: float
+    is_kept: bool
     then: float
-
-    @property
-    def is_kept(self) -> bool:
-        return self.seconds >= DEAR
 
 
 class Kept(Generic[T]):
     """`clock`: seconds that only grow."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
+    def __init__(
+        self, *, dear: float = DEAR, factor: float = FACTOR, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._dear, self._factor, self._clock = dear, factor, clock
         self._lock = threading.Lock()
         self._values: dict[Hashable, Counted[T]] = {}
         self._being_counted: set[Hashable] = set()
@@ -55,7 +54,7 @@ class Kept(Generic[T]):
             kept = self._values.get(key)
             if kept is not None:
                 age = self._clock() - kept.then
-                if age <= FACTOR * kept.seconds:
+                if age <= self._factor * kept.seconds:
                     return kept
                 if age <= OLDEST:
                     if key not in self._being_counted:
@@ -72,7 +71,8 @@ class Kept(Generic[T]):
     def _count(self, key: Hashable, count: Callable[[], T]) -> Counted[T]:
         at, then = datetime.now(UTC), self._clock()
         value = count()
-        counted = Counted(value, at, self._clock() - then, then)
+        took = self._clock() - then
+        counted = Counted(value, at, took, took >= self._dear, then)
         with self._lock:
             self._values.pop(key, None)
             if counted.is_kept:

@@ -177,12 +177,13 @@ def headline(found: Verdict, on_time: int, lines: int) -> str:
     return f"{clock}; {needs} {'thing needs' if needs == 1 else 'things need'} attention."
 
 
-def overview(time_zone: str, now: datetime | None = None) -> Overview:
-    """Everything the page shows, for a reader in this zone (whose midnight begins the balance)."""
+def overview(time_zone: str, now: datetime | None = None, keeper: Kept[Dear] | None = None) -> Overview:
+    """Everything the page shows, for a reader in this zone (whose midnight begins the balance). `keeper`: of what is
+    dear; else this process's own."""
     now = now or datetime.now(UTC)
     since = midnight(now, time_zone)
     signs = vitals(now)
-    counted = _dear.get((settings().database_url, since), lambda: _count(since), _later)
+    counted = (keeper or _dear).get((settings().database_url, since), lambda: _count(since), _later)
     counts = rows.stage_counts(since, now)
     judged = verdict(now, signs=signs, sums=counted.value.sums)
     running = _running(signs)
