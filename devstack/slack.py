@@ -11,15 +11,18 @@ import argparse
 import contextlib
 import itertools
 import json
+import re
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from html import unescape
 from typing import Any, Self
 
 from flask import Flask, Response, abort, jsonify, redirect, render_template, request, url_for
+from markupsafe import Markup, escape
 from werkzeug.serving import BaseWSGIServer
 from werkzeug.wrappers import Response as AnyResponse
 
@@ -34,6 +37,7 @@ FAULTS = {
     "channel_not_found": "200, and an error",
     "hang": "Says nothing for a minute",
 }
+_SIGNS = {"red_circle": "🔴", "large_green_circle": "🟢"}
 _KEPT = 500
 _HANG = 60.0  # seconds
 
@@ -182,10 +186,25 @@ def _arguments() -> dict[str, Any]:
     return given
 
 
-def _texts(message: Message) -> list[str]:
-    """What a reader would see, block by block, as mrkdwn."""
+def _texts(message: Message) -> list[Markup]:
+    """What a reader would see, block by block: bold, links and lines of mrkdwn, and the few signs we use."""
     found = [str(block["text"].get("text", "")) for block in message.blocks if isinstance(block.get("text"), dict)]
-    return found or [message.text]
+    return [_drawn(text) for text in found or [message.text]]
+
+
+def _drawn(mrkdwn: str) -> Markup:
+    for name, sign in _SIGNS.items():
+        mrkdwn = mrkdwn.replace(f":{name}:", sign)
+    drawn = []
+    for number, part in enumerate(re.split(r"<(https?://[^|>\s]+)\|([^>]*)>", mrkdwn)):
+        text = str(escape(unescape(part)))
+        if number % 3 == 1:
+            drawn.append(f'<a href="{text}">')
+        elif number % 3 == 2:
+            drawn.append(f"{text}</a>")
+        else:
+            drawn.append(re.sub(r"\*([^*\n]+)\*", r"<b>\1</b>", text))
+    return Markup("".join(drawn).replace("\n", "<br>"))
 
 
 def main() -> None:

@@ -84,8 +84,8 @@ def test_a_page_says_what_follows_from_it_who_was_told_and_what_to_do(as_viewer,
     assert "How to restart it" in page
     assert "flask worker alerts" in page
     assert "“alerts” has stopped" in page
-    assert "failed, answered 500" in page
-    assert "taken, 1 of 1 taken" in page
+    assert "failed: answered 500" in page
+    assert "<small>1 of 1 taken" in page
     assert "I am on it" not in page, "a viewer acts on nothing"
 
 

@@ -26,11 +26,12 @@ def block(text: str) -> dict:
 
 def test_a_message_is_taken_named_and_shown_newest_first(workspace):
     first = bot(workspace).post("#ops", "one")
-    second = bot(workspace).post("#ops", "two", [block("*two* & more")])
+    second = bot(workspace).post("#ops", "two", [block("*two* &amp; <https://x.example/a?b=1&amp;c=2|more>\n<b>")])
     assert (first.is_ok, first.channel, first.words) == (True, "#ops", "posted")
     assert first.ts != second.ts
     page = make_slack(workspace).test_client().get("/", headers={"Host": "127.0.0.1"}).text
-    assert page.index("*two* &amp; more") < page.index("one<br>")
+    shown = '<b>two</b> &amp; <a href="https://x.example/a?b=1&amp;c=2">more</a><br>&lt;b&gt;'
+    assert page.index(shown) < page.index("<div>one</div>")
 
 
 def test_a_bot_is_known_by_its_token(workspace):

@@ -54,6 +54,12 @@ class Incident(Model):
 
     alarms: Mapped[list["Alarm"]] = relationship(lazy="raise", order_by="Alarm.id")
 
+    @property
+    def since(self) -> datetime:
+        """Since when it is so, as the check tells; else since it was first seen."""
+        told = self.detail.get("since") if self.detail else None
+        return datetime.fromisoformat(told) if told else self.opened_at
+
 
 class AlarmOccasion(StrEnum):
     OPENED = "opened"

@@ -49,6 +49,8 @@ class Notice:
     occasion: AlarmOccasion
     tone: str
     sentence: str
+    since: datetime
+    """As the check tells it, which may be earlier than the first look that found it."""
     opened_at: datetime
     closed_at: datetime | None
     follows: Sequence[str]
@@ -63,14 +65,13 @@ class Notice:
 
     @property
     def lasted(self) -> str:
-        return duration(((self.closed_at or self.now) - self.opened_at).total_seconds())
+        return duration(((self.closed_at or self.now) - self.since).total_seconds())
 
     @property
     def lines(self) -> list[str]:
         """In words, the subject aside."""
-        since = (
-            f"{self.opened_at.astimezone(UTC):%a} {self.opened_at.day} {self.opened_at.astimezone(UTC):%b %H:%M} UTC"
-        )
+        moment = self.since.astimezone(UTC)
+        since = f"{moment:%a} {moment.day} {moment:%b %H:%M} UTC"
         if self.occasion is AlarmOccasion.CLOSED:
             return [f"It is over, by itself or because somebody mended it. It was so since {since}, for {self.lasted}."]
         said = [f"It is so since {since}, for {self.lasted} now."]
@@ -144,6 +145,7 @@ def trial(now: datetime | None = None) -> Notice:
         occasion=AlarmOccasion.OPENED,
         tone="bad",
         sentence="This is a test of the alarm",
+        since=now,
         opened_at=now,
         closed_at=None,
         follows=(),
@@ -203,6 +205,7 @@ def _claim(now: datetime) -> Notice | None:
         occasion=AlarmOccasion.CLOSED if found.closed_at else occasion,
         tone=found.tone,
         sentence=found.sentence,
+        since=found.since,
         opened_at=found.opened_at,
         closed_at=found.closed_at,
         follows=tuple(found.detail.get("follows", ())),
@@ -334,6 +337,7 @@ def _webhook(config: Config) -> Channel:
             "key": notice.key,
             "tone": notice.tone,
             "sentence": notice.sentence,
+            "since": notice.since.isoformat(),
             "opened_at": notice.opened_at.isoformat(),
             "closed_at": notice.closed_at.isoformat() if notice.closed_at else None,
             "follows": list(notice.follows),

@@ -396,7 +396,7 @@ def _unheard_bounces(signs: Vitals) -> list[Reason]:
 def _unreachable(signs: Vitals) -> list[Reason]:
     tones = dict.fromkeys((probing.REDIS, probing.MONGO, probing.SLACK, probing.SENTRY), Tone.WAIT)
     return [
-        Reason(f"unreachable:{name}", tones.get(name, Tone.BAD), f"{name} {answer.words}", answer.checked_at, name)
+        Reason(f"unreachable:{name}", tones.get(name, Tone.BAD), f"{name} {answer.words}", None, name)
         for name, answer in sorted(signs.answers.items())
         if not answer.is_up
     ]

@@ -17,7 +17,7 @@ _ADVICE: dict[str, Advice] = {
     "silent:scheduler": Advice(
         "How to start it again",
         (
-            "Start the Procfile's line “scheduler” (env TZ=UTC flask scheduler), and read the end of its log.",
+            "Start the Procfile’s line “scheduler” (env TZ=UTC flask scheduler), and read the end of its log.",
             "Nothing is lost: due times that passed are made up for by the next run, and listed as missed.",
             "Two schedulers may run, on two hosts; then one may die unnoticed by everybody else.",
         ),
@@ -25,7 +25,7 @@ _ADVICE: dict[str, Advice] = {
     "silent:worker": Advice(
         "How to restart it",
         (
-            "Start the Procfile's line that works this queue (flask worker {subject}), and read the end of its log.",
+            "Start the Procfile’s line that works this queue (flask worker {subject}), and read the end of its log.",
             "Nothing is lost: the runs wait in PostgreSQL, and are taken as soon as a worker is there.",
             "Killed again and again? Look at the memory on the page of workers, and at the host.",
         ),
@@ -81,7 +81,7 @@ _ADVICE: dict[str, Advice] = {
         "How to settle it",
         (
             "The connection to the relay was lost after the content had begun, so nobody here can say.",
-            "Ask the relay's log for the Message-ID, which is on the message's page.",
+            "Ask the relay’s log for the Message-ID, which is on the message’s page.",
             "On the page of messages, say that it was sent, or send it again.",
         ),
     ),
@@ -90,7 +90,7 @@ _ADVICE: dict[str, Advice] = {
         (
             "Among so many mails some always come back.",
             "Send one to an address that does not exist, and follow the bounce.",
-            "Usually the mailbox of MAIL_FROM is not read, or the provider's webhook points elsewhere.",
+            "Usually the mailbox of MAIL_FROM is not read, or the provider’s webhook points elsewhere.",
         ),
     ),
     "unreachable:Redis": Advice(

@@ -155,11 +155,11 @@ def test_after_a_minute_every_channel_is_told_once(everywhere, mail, slack, rece
 
 
 def test_the_mail_says_what_since_when_and_what_to_do_in_plain_text(everywhere, mail):
-    incident = trouble()
+    incident = trouble(detail={"follows": ["“alerts” has stopped"], "since": (BEGAN - MINUTE).isoformat()})
     alarms.tell_due(BEGAN + 3 * MINUTE)
     letter = mail.messages(to="ruth")[0]
     assert letter.summary.subject == "Porchlight: No worker takes jobs from “alerts”"
-    assert "It is so since Fri 20 Nov 09:03 UTC, for 3 min 0 s now." in letter.text
+    assert "It is so since Fri 20 Nov 09:02 UTC, for 4 min 0 s now." in letter.text
     assert "So, too: “alerts” has stopped." in letter.text
     assert "flask worker alerts" in letter.text
     assert f"http://porchlight.test/ops/incidents/{incident.id}" in letter.text
@@ -187,6 +187,7 @@ def test_the_webhook_is_signed_with_a_key_made_from_the_secret(app, everywhere, 
         "key": "silent:worker:alerts",
         "tone": "bad",
         "sentence": "No worker takes jobs from “alerts”",
+        "since": "2026-11-20T09:03:00+00:00",
         "opened_at": "2026-11-20T09:03:00+00:00",
         "closed_at": None,
         "follows": ["“alerts” has stopped"],
