@@ -17,7 +17,7 @@ from app.domain.ops import alarms, health, probing, words
 from app.domain.ops.balance import balance
 from app.domain.ops.health import Tone
 from app.domain.ops.queries import incidents
-from app.domain.ops.queries.overview import stage_counts
+from app.domain.ops.queries.overview import stage_counts, volumes
 from app.domain.ops.registry import registry
 from app.domain.ops.stages import stages
 from app.extensions import settings
@@ -161,7 +161,7 @@ def try_alarms() -> Iterator[Finding]:
 
 
 def _oldest(signs: health.Vitals, now: datetime) -> Iterator[Finding]:
-    for stage in stages(now, stage_counts(now - timedelta(hours=24), now), signs):
+    for stage in stages(now, stage_counts(now), volumes(now - timedelta(hours=24), now), signs):
         if not stage.kind:
             continue
         waits = duration((now - stage.oldest_due).total_seconds()) if stage.oldest_due else ""

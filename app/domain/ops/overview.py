@@ -1,7 +1,7 @@
 """The operations page, put together: twelve statements at most, and no question to the network.
 
-What counts rows by the day's volume (the balance, the mail of a week, the sizes) is kept for a while once it is dear
-(app/domain/ops/kept.py); everything else is asked each time.
+What counts rows by the day's volume (the balance, what each stage did, the mail of a week, the sizes) is kept for a
+while once it is dear (app/domain/ops/kept.py); what is due, late, failed or wrong is asked each time.
 """
 
 from __future__ import annotations
@@ -116,6 +116,7 @@ class Dear:
     """What takes long to count when there is much."""
 
     sums: Sequence[Sum]
+    volumes: queries.AnyRow
     sources: Sequence[Source]
     mail: Mail
     sizes: Sequence[TableSize]
@@ -184,12 +185,12 @@ def overview(time_zone: str, now: datetime | None = None, keeper: Kept[Dear] | N
     since = midnight(now, time_zone)
     signs = vitals(now)
     counted = (keeper or _dear).get((settings().database_url, since), lambda: _count(since), _later)
-    counts = rows.stage_counts(since, now)
+    counts = rows.stage_counts(now)
     judged = verdict(now, signs=signs, sums=counted.value.sums)
     running = _running(signs)
     return Overview(
         verdict=judged,
-        stages=stages(now, counts, signs),
+        stages=stages(now, counts, counted.value.volumes, signs),
         counted=counted,
         since=since,
         jobs=_jobs(signs, now),
@@ -222,9 +223,10 @@ def forget() -> None:
 
 def _count(since: datetime) -> Dear:
     now = datetime.now(UTC)
-    found = rows.outside(now, {rule.table for rule in RULES})
+    found = rows.volumes(since, now, {rule.table for rule in RULES})
     return Dear(
         sums=balance(since, now),
+        volumes=found,
         sources=_sources(found),
         mail=Mail(**found.mail),
         sizes=_sizes(found.sizes or {}),

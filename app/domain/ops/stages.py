@@ -47,9 +47,9 @@ class Stage:
         return self.spark[-1] / 60
 
 
-def stages(now: datetime, counts: AnyRow, signs: Vitals) -> list[Stage]:
-    """The five stages. `counts` from queries.overview.stage_counts: since when is “today”."""
-    hours, idle = hourly(counts), [0] * 12
+def stages(now: datetime, counts: AnyRow, volumes: AnyRow, signs: Vitals) -> list[Stage]:
+    """The five stages. `counts` from queries.overview.stage_counts, `volumes` from volumes(): since when is “today”."""
+    hours, idle = hourly(volumes), [0] * 12
     failures: dict[str, int] = counts.failures or {}
     alerts = signs.schedule_of("alerts")
     is_paused = any(line.is_paused for line in signs.schedules if line.kind == "alerts")
@@ -58,13 +58,13 @@ def stages(now: datetime, counts: AnyRow, signs: Vitals) -> list[Stage]:
     next_alerts: datetime | str = alerts.next_due if alerts and alerts.next_due else "not scheduled"
     if is_paused:
         next_alerts = "paused"
-    files = counts.imports_week
+    files = volumes.imports_week
     return [
         Stage(
             key="imports",
             title="Imports",
             kind="imports",
-            today=counts.imported,
+            today=volumes.imported,
             unit="rows today",
             spark=hours.get("imports", idle),
             last_success=_last(signs, "imports"),
@@ -78,7 +78,7 @@ def stages(now: datetime, counts: AnyRow, signs: Vitals) -> list[Stage]:
         Stage(
             key="events",
             title="Events",
-            today=counts.events,
+            today=volumes.events,
             unit="today",
             spark=hours.get("events", idle),
             last_success=counts.last_event,
@@ -91,7 +91,7 @@ def stages(now: datetime, counts: AnyRow, signs: Vitals) -> list[Stage]:
             key="alerts",
             title="Matches",
             kind="alerts",
-            today=int(counts.pairs),
+            today=int(volumes.pairs),
             unit="today",
             spark=hours.get("alerts", idle),
             last_success=_last(signs, "alerts"),
@@ -99,7 +99,7 @@ def stages(now: datetime, counts: AnyRow, signs: Vitals) -> list[Stage]:
             due=int(counts.unread + counts.open_events),
             oldest_due=min(filter(None, (counts.unread_oldest, counts.open_oldest)), default=None),
             failures=failures.get("alerts", 0),
-            sub=f"{int(counts.pairs_week):,} in 7 days",
+            sub=f"{int(volumes.pairs_week):,} in 7 days",
             overdue_since=stopped,
             no_data_since=counts.last_event if counts.last_event and counts.last_event < now - QUIET else None,
             **_look(signs, "alerts", word="On time", overdue=stopped, is_paused=is_paused),
@@ -108,7 +108,7 @@ def stages(now: datetime, counts: AnyRow, signs: Vitals) -> list[Stage]:
             key="digests",
             title="Digests",
             kind="digests",
-            today=counts.digests,
+            today=volumes.digests,
             unit="today",
             spark=hours.get("digests", idle),
             last_success=_last(signs, "digests"),
@@ -116,14 +116,14 @@ def stages(now: datetime, counts: AnyRow, signs: Vitals) -> list[Stage]:
             due=int(counts.waiting),
             oldest_due=counts.waiting_oldest,
             failures=failures.get("digests", 0),
-            sub="waits on matches" if stopped or is_paused else f"{counts.empty:,} had nothing left to say",
+            sub="waits on matches" if stopped or is_paused else f"{volumes.empty:,} had nothing left to say",
             **_look(signs, "digests", word="On time"),
         ),
         Stage(
             key="messages",
             title="Messages",
             kind="messages",
-            today=counts.sent,
+            today=volumes.sent,
             unit="sent today",
             spark=hours.get("messages", idle),
             last_success=_last(signs, "messages"),

@@ -11,22 +11,6 @@ from app.domain.models import Incident, IncidentTone
 from app.domain.ops.queries import AnyRow
 from app.extensions import db
 
-_HOURS = """
-    SELECT stage, 11 - floor(extract(epoch FROM CAST(:now AS timestamptz) - at) / 3600)::int AS hour, sum(n)::bigint AS n
-    FROM (
-        SELECT 'events' AS stage, recorded_at AS at, 1 AS n FROM listing_event
-            WHERE recorded_at > :half_day_ago AND recorded_at <= :now
-        UNION ALL SELECT 'alerts', done_at, pairs FROM match_batch WHERE done_at > :half_day_ago AND done_at <= :now
-        UNION ALL SELECT 'digests', created_at, 1 FROM digest
-            WHERE created_at > :half_day_ago AND created_at <= :now AND state = 'built'
-        UNION ALL SELECT 'messages', occurred_at, 1 FROM message_event
-            WHERE recorded_at > :half_day_ago AND occurred_at > :half_day_ago AND occurred_at <= :now
-                AND source = 'smtp' AND event_type = 'sent'
-        UNION ALL SELECT 'imports', finished_at, rows_read FROM import_batch
-            WHERE finished_at > :half_day_ago AND finished_at <= :now) AS counted
-    GROUP BY 1, 2
-"""
-
 # The newest failure of each kind and error of a day.
 _FAILURES = """
     SELECT id, kind, error_class, attempt, max_attempts, finished_at FROM job_run
@@ -59,21 +43,11 @@ _STAGES = text(
     upload AS (
         SELECT count(*) AS n, min(created_at) AS oldest FROM import_batch WHERE state IN ('queued', 'running'))
     SELECT
-        (SELECT count(*) FROM listing_event WHERE recorded_at >= :since AND recorded_at <= :now) AS events,
         (SELECT max(seq) FROM listing_event) AS last_seq,
         (SELECT recorded_at FROM listing_event ORDER BY recorded_at DESC LIMIT 1) AS last_event,
-        (SELECT coalesce(sum(pairs), 0) FROM match_batch WHERE done_at >= :since AND done_at <= :now) AS pairs,
-        (SELECT coalesce(sum(pairs), 0) FROM match_batch WHERE done_at >= :week_ago AND done_at <= :now) AS pairs_week,
-        (SELECT count(*) FROM digest WHERE created_at >= :since AND created_at <= :now AND state = 'built') AS digests,
-        (SELECT count(*) FROM digest WHERE created_at >= :since AND created_at <= :now AND state = 'empty') AS empty,
-        -- recorded_at has the index; occurred_at is what counts
-        (SELECT count(*) FROM message_event WHERE recorded_at >= :since AND source = 'smtp' AND event_type = 'sent'
-            AND occurred_at >= :since AND occurred_at <= :now) AS sent,
         (SELECT count(*) FROM message_event WHERE recorded_at >= CAST(:now AS timestamptz) - interval '10 minutes'
             AND occurred_at >= CAST(:now AS timestamptz) - interval '10 minutes'
             AND source = 'smtp' AND event_type = 'sent') AS sent_lately,
-        (SELECT coalesce(sum(rows_read), 0) FROM import_batch WHERE finished_at >= :since) AS imported,
-        (SELECT count(*) FROM import_batch WHERE finished_at >= :week_ago) AS imports_week,
         unread.n AS unread, unread.oldest AS unread_oldest,
         open_batch.n AS open_events, open_batch.oldest AS open_oldest,
         waiting.n AS waiting, waiting.oldest AS waiting_oldest,
@@ -84,7 +58,6 @@ _STAGES = text(
             WHERE state = 'failed' AND finished_at >= CAST(:now AS timestamptz) - interval '24 hours' GROUP BY kind) AS f
         ) AS failures,
         (SELECT coalesce(json_agg(found), '[]') FROM ({_FAILURES}) AS found) AS newest_failures,
-        (SELECT coalesce(json_agg(found), '[]') FROM ({_HOURS}) AS found) AS hours,
         -- how long the newest mail took from the change to the relay
         (SELECT row_to_json(found) FROM (
             SELECT o.sent_at, max(e.recorded_at) AS recorded_at FROM outbound_message o
@@ -98,26 +71,43 @@ _STAGES = text(
 )
 
 
-def stage_counts(since: datetime, now: datetime) -> AnyRow:
-    """How much each stage did since then, what is due and since when, what failed in a day, and how much each did in
-    the last twelve hours: one statement."""
-    binds = {"since": since, "now": now, "week_ago": now - timedelta(days=7), "half_day_ago": now - timedelta(hours=12)}
-    return db.session.execute(_STAGES, binds).one()
+def stage_counts(now: datetime) -> AnyRow:
+    """What is due at each stage and since when, what came last, and what failed in a day: one statement."""
+    return db.session.execute(_STAGES, {"now": now, "week_ago": now - timedelta(days=7)}).one()
 
 
-def hourly(counts: AnyRow) -> dict[str, list[int]]:
-    """The last twelve hours of each stage, oldest first. `counts` from stage_counts."""
-    found: dict[str, list[int]] = {}
-    for row in counts.hours:
-        found.setdefault(row["stage"], [0] * 12)[min(max(row["hour"], 0), 11)] += row["n"]
-    return found
+# --- What is counted by the day's volume: dear where there is much ---
 
+_HOURS = """
+    SELECT stage, 11 - floor(extract(epoch FROM CAST(:now AS timestamptz) - at) / 3600)::int AS hour, sum(n)::bigint AS n
+    FROM (
+        SELECT 'events' AS stage, recorded_at AS at, 1 AS n FROM listing_event
+            WHERE recorded_at > :half_day_ago AND recorded_at <= :now
+        UNION ALL SELECT 'alerts', done_at, pairs FROM match_batch WHERE done_at > :half_day_ago AND done_at <= :now
+        UNION ALL SELECT 'digests', created_at, 1 FROM digest
+            WHERE created_at > :half_day_ago AND created_at <= :now AND state = 'built'
+        UNION ALL SELECT 'messages', occurred_at, 1 FROM message_event
+            WHERE recorded_at > :half_day_ago AND occurred_at > :half_day_ago AND occurred_at <= :now
+                AND source = 'smtp' AND event_type = 'sent'
+        UNION ALL SELECT 'imports', finished_at, rows_read FROM import_batch
+            WHERE finished_at > :half_day_ago AND finished_at <= :now) AS counted
+    GROUP BY 1, 2
+"""
 
-# --- What came in from outside, and how large it grew ---
-
-_OUTSIDE = text(
-    """
+_VOLUMES = text(
+    f"""
     SELECT
+        (SELECT count(*) FROM listing_event WHERE recorded_at >= :since AND recorded_at <= :now) AS events,
+        (SELECT coalesce(sum(pairs), 0) FROM match_batch WHERE done_at >= :since AND done_at <= :now) AS pairs,
+        (SELECT coalesce(sum(pairs), 0) FROM match_batch WHERE done_at >= :week_ago AND done_at <= :now) AS pairs_week,
+        (SELECT count(*) FROM digest WHERE created_at >= :since AND created_at <= :now AND state = 'built') AS digests,
+        (SELECT count(*) FROM digest WHERE created_at >= :since AND created_at <= :now AND state = 'empty') AS empty,
+        -- recorded_at has the index; occurred_at is what counts
+        (SELECT count(*) FROM message_event WHERE recorded_at >= :since AND source = 'smtp' AND event_type = 'sent'
+            AND occurred_at >= :since AND occurred_at <= :now) AS sent,
+        (SELECT coalesce(sum(rows_read), 0) FROM import_batch WHERE finished_at >= :since) AS imported,
+        (SELECT count(*) FROM import_batch WHERE finished_at >= :week_ago) AS imports_week,
+        (SELECT coalesce(json_agg(found), '[]') FROM ({_HOURS}) AS found) AS hours,
         -- the newest file of each source that was read to its end
         (SELECT coalesce(json_agg(found), '[]') FROM (
             SELECT DISTINCT ON (source) source, finished_at, rows_created + rows_updated AS changed, rows_read
@@ -145,18 +135,29 @@ _OUTSIDE = text(
 )
 
 
-def outside(now: datetime, tables: Iterable[str]) -> AnyRow:
-    """The newest change by each source, what became of the mail of a week, and the sizes of these tables: rows as
-    PostgreSQL estimates them, bytes with indexes."""
+def volumes(since: datetime, now: datetime, tables: Iterable[str] = ()) -> AnyRow:
+    """How much each stage did since then and in each of the last twelve hours, the newest change by each source, what
+    became of the mail of a week, and the sizes of these tables: rows as PostgreSQL estimates them, bytes with indexes.
+    One statement."""
     return db.session.execute(
-        _OUTSIDE,
+        _VOLUMES,
         {
+            "since": since,
             "now": now,
+            "half_day_ago": now - timedelta(hours=12),
             "day_ago": now - timedelta(hours=24),
             "week_ago": now - timedelta(days=7),
             "tables": list(tables),
         },
     ).one()
+
+
+def hourly(volumes: AnyRow) -> dict[str, list[int]]:
+    """The last twelve hours of each stage, oldest first."""
+    found: dict[str, list[int]] = {}
+    for row in volumes.hours:
+        found.setdefault(row["stage"], [0] * 12)[min(max(row["hour"], 0), 11)] += row["n"]
+    return found
 
 
 def incidents(limit: int = 3) -> list[Incident]:
