@@ -24,6 +24,7 @@ from app.domain.models import (
     DigestItem,
     ImportBatch,
     ImportRow,
+    IntegrationCheck,
     Incident,
     JobAttempt,
     JobLogLine,
@@ -43,6 +44,7 @@ from app.domain.models import (
     Suppression,
     User,
 )
+from app.domain.ops import probing, tallies
 from app.domain.ops.queries.statements import can_be_planned, worst
 from app.domain.people.accounts import hasher
 from app.extensions import db
@@ -152,13 +154,14 @@ def build(now: datetime | None = None) -> World:
     homes, events = _listings(world, agents, batch, now)
     _mails(world, agents, homes, events, now)
     _runs(now, world)
+    _beside_the_runs(now)
     # Public pages are reached by tokens that mails carry.
     world.SAMPLES |= {
         "public.digest.token": world.SAMPLES["digest_token"],
         "public.listing.token": world.SAMPLES["digest_token"],
         "public.listing.listing_id": world.SAMPLES["digest_listing_id"],
         "public.unsubscribe.token": "subscription-token-0",
-        "queryid": next(one.queryid for one in worst() if can_be_planned(one.query)),
+        "queryid": next(one.queryid for one in worst(500) if can_be_planned(one.query)),
     }
     db.session.commit()
     return world
@@ -408,7 +411,7 @@ def _match(  # noqa: PLR0917
             outbound_message_id=message.id,
             source="smtp",
             event_id=f"smtp-{message.id}",
-            event_type="sent" if state == "sent" else "failed",
+            event_type=state,
             reply="250 2.0.0 accepted",
             occurred_at=moment,
             recorded_at=moment,
@@ -609,6 +612,42 @@ def _runs(now: datetime, world: World) -> None:
                 started_at=now - timedelta(days=2),
                 seen_at=now,
                 rss_kb=84_000,
+            )
+        )
+
+
+def _beside_the_runs(now: datetime) -> None:
+    """What the pages of queues, workers and integrations tell of: waiting runs, tallies, answers, a process that fell
+    silent and one of another version."""
+    for minutes in (-4, 5):
+        _add(JobRun(kind="digests", queue="alerts", trigger="event", run_after=now + timedelta(minutes=minutes)))
+    tallies.fold(now, seconds=60)
+    for name, ms in ((probing.POSTGRESQL, 9.0), (probing.REDIS, 1.5), (probing.MAIL, 16.0)):
+        for hours in range(40):
+            is_up = not (name == probing.MAIL and hours in {3, 30})
+            _add(
+                IntegrationCheck(
+                    name=name,
+                    at=now - timedelta(hours=hours, minutes=1),
+                    is_up=is_up,
+                    ms=ms + hours % 5 if is_up else None,
+                    words="answers" if is_up else "does not take mail: the relay: timed out",
+                )
+            )
+    for role, queue, version, minutes in (("web", None, "test before", 0), ("worker", "attic", "test", 25)):
+        _add(
+            ProcessHeartbeat(
+                instance=uuid.uuid4(),
+                role=role,
+                host="porch-2",
+                pid=4001,
+                queue=queue,
+                version=version,
+                started_at=now - timedelta(days=3),
+                seen_at=now - timedelta(minutes=minutes),
+                rss_kb=184_000,
+                rss_first_kb=84_000,
+                note="waits for Redis" if role == "web" else "",
             )
         )
 
