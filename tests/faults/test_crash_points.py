@@ -170,3 +170,13 @@ def template(stack: Stack, line: str) -> bytes:
 
 def test_the_books_are_right_after_all_of_this(stack):
     assert set(check_runs()) == {RunState.SUCCEEDED}
+
+
+def test_every_named_moment_of_a_run_has_its_test():
+    tests = (
+        test_whoever_asked_dies_before_ringing,
+        test_a_working_process_dies,
+        test_a_scheduler_dies_when_something_is_due,
+    )
+    cases = [mark.args[1] for test in tests for mark in test.pytestmark if mark.name == "parametrize"]
+    assert {point for those in cases for point, *_ in those} == set(RUN_POINTS)
