@@ -91,7 +91,7 @@ def test_retry_all_starts_each_once(as_admin, db):
     failure(args={"import_batch_id": 3}, dismissed_at=datetime.now(UTC))
     failure("f2", args={"import_batch_id": 4})
     answer = as_admin.post("/ops/errors/f1/retry")
-    assert "2 runs are done again." in as_admin.get(answer.location).text
+    assert "2 runs start again." in as_admin.get(answer.location).text
     as_admin.post("/ops/errors/f1/retry")
     retried = list(db.session.scalars(select(JobRun.args).where(JobRun.trigger == "retry").order_by(JobRun.id)))
     assert sorted(args["retry_of"] for args in retried) == [first.id, second.id]

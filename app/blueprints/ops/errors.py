@@ -21,6 +21,8 @@ from app.web import ADMINS, access, clean, go, page
 MOST_RETRIED = 500
 MOST_DISMISSED = 5_000
 DAYS = 30
+RUNS = 20
+"""So many of its runs a kind of trouble shows."""
 
 
 class Bar(NamedTuple):
@@ -63,8 +65,8 @@ def error(fingerprint: str) -> Response:
         "live",
         group=group,
         fingerprint=fingerprint,
-        runs=runs[: ledgered.PAGE],
-        has_more=len(runs) > ledgered.PAGE,
+        runs=runs[:RUNS],
+        has_more=len(runs) > RUNS,
         bars=[_bar(row.day, row.n, fingerprint) for row in days],
         finding=finding(days, now - timedelta(days=DAYS), group.first_seen),
         most_retried=MOST_RETRIED,

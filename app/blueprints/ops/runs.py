@@ -27,6 +27,7 @@ from app.jobs.schedule import SCHEDULE
 from app.web import ADMINS, access, clean, go, link_to, may, page, row_id, wants_fragment, with_args
 
 bp.add_app_template_filter(failures.error_line, "error_line")
+bp.add_app_template_filter(failures.error_words, "error_words")
 bp.add_app_template_filter(lambda count, most: f"{most:,}+" if count > most else f"{count:,}", "capped_at")
 
 WITH_ARGS = tuple(name for name, kind in KINDS.items() if not kind.by_hand)
@@ -250,7 +251,7 @@ def retry_failed(
     )
     db.session.commit()
     ring(started)
-    said = f"{plural(len(started), 'run')} {'is' if len(started) == 1 else 'are'} done again."
+    said = f"{plural(len(started), 'run')} {'starts' if len(started) == 1 else 'start'} again."
     if covered:
         others = "the other" if covered == 1 else f"the {covered:,} others"
         said += f" {'It does' if len(started) == 1 else 'They do'} for {others} of the same job."

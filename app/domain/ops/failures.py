@@ -64,3 +64,10 @@ def error_line(error: str | None, error_class: str | None = None) -> str:
     last_frame = max((place for place, line in enumerate(lines) if line.startswith('  File "')), default=-1)
     after = [line for line in lines[last_frame + 1 :] if not line.startswith((" ", "Traceback "))]
     return after[0] if after else (error_class or "Nothing was said")
+
+
+def error_words(error: str | None, error_class: str | None = None) -> str:
+    """The same without its class, for where that is said already."""
+    line = error_line(error, error_class)
+    name, colon, words = line.partition(": ")
+    return words if colon and error_class and name.rpartition(".")[2] == error_class else line

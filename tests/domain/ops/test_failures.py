@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.domain.ops.failures import error_line
+from app.domain.ops.failures import error_line, error_words
 from app.domain.ops.results import others, shares
 
 TRACEBACK = """Traceback (most recent call last):
@@ -40,6 +40,12 @@ def test_the_last_of_chained_errors_is_told():
         'Traceback (most recent call last):\n  File "b.py", line 2, in b\nValueError: two\n'
     )
     assert error_line(chained) == "ValueError: two"
+
+
+def test_the_class_of_an_error_is_not_said_twice():
+    assert error_words(TRACEBACK, "OperationalError") == "(psycopg.OperationalError) the connection was closed"
+    assert error_words("Worker w-1 fell silent: its lease ran out.", "WorkerLost").startswith("Worker w-1")
+    assert error_words("KeyError", "KeyError") == "KeyError"
 
 
 def test_what_was_taken_in_ends_in_one_of_three_shares():
