@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import time
 
 import structlog
 from sqlalchemy import text
@@ -54,9 +55,11 @@ def logs():
 
 if __name__ == "__main__":
     client = app.test_client()
+    began = time.monotonic()
     headers = {"User-Agent": NAME, "Cookie": f"who={EMAIL}", "Referer": f"http://localhost/?q={PHONE}"}
     query = {"q": NAME, "email": EMAIL}
     posted = client.post("/leaks", query_string=query, data={"name": NAME, "phone": PHONE}, headers=headers)
     assert posted.status_code == 500
     assert client.get("/doubles", query_string=query).status_code == 500
     assert client.get("/logs", query_string=query).status_code == 200
+    print(time.monotonic() - began)

@@ -40,7 +40,7 @@ class Sentry:
         self.raw.clear()
         self.requests = 0
 
-    def wait_for(self, what: Callable[[], Any], seconds: float = 20) -> Any:
+    def wait_for(self, what: Callable[[], Any], seconds: float = 60) -> Any:
         until = time.monotonic() + seconds
         while time.monotonic() < until:
             if found := what():

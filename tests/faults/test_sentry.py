@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -96,7 +97,8 @@ def program(house: Flask, dsn: str, *arguments: str) -> Iterator[subprocess.Pope
         stderr=subprocess.DEVNULL,
     )
     try:
-        wait_for(lambda: db.session.query(ProcessHeartbeat).filter_by(pid=process.pid).one_or_none(), 60)
+        wait_for(lambda: db.session.query(ProcessHeartbeat).filter_by(pid=process.pid).one_or_none(), 90)
+        db.session.rollback()
         yield process
     finally:
         process.terminate()
@@ -126,7 +128,7 @@ def sentry(worker: subprocess.Popen, endpoint: Sentry) -> Sentry:
     return endpoint
 
 
-def wait_for(what: Callable[[], Any], seconds: float = 40) -> Any:
+def wait_for(what: Callable[[], Any], seconds: float = 60) -> Any:
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         db.session.rollback()
@@ -239,7 +241,8 @@ def test_a_worker_that_dies_with_its_job_is_reported_once_by_whoever_takes_the_r
             for pid in (lonely.pid, int(horse)):
                 os.kill(pid, signal.SIGKILL)
         event = sentry.wait_for(lambda: sentry.events)[0]
-        time.sleep(3)  # three more looks of two schedulers
+        looks = db.session.query(ProcessHeartbeat.seen_at).filter_by(role="scheduler").all()
+        wait_for(lambda: min(db.session.query(ProcessHeartbeat.seen_at).filter_by(role="scheduler").all()) > max(looks))
     db.session.get_one(JobRun, errand.id).state = RunState.CANCELLED.value
     db.session.commit()
     assert len(sentry.events) == 1
@@ -289,37 +292,36 @@ def test_nothing_that_leaves_names_anybody(sentry):
     assert not [trace for trace in TRACES if trace in everything]
 
 
-def seconds_of(jobs: int) -> float:
-    """What so many failing jobs take, one after the other."""
-    began = time.monotonic()
-    for number in [run("tattle", who=WHO) for _ in range(jobs)]:
-        assert ended(number).state == RunState.FAILED
-    return time.monotonic() - began
+def quickest_of(jobs: int) -> float:
+    """So many failing jobs, one after the other: the fewest seconds from the end of one to the end of the next. A
+    machine that is busy with other things makes most of them late, and rarely all."""
+    numbers = [run("tattle", who=WHO) for _ in range(jobs)]
+    ends = sorted(ended(number).finished_at for number in numbers)
+    return min((later - earlier).total_seconds() for earlier, later in pairwise(ends))
 
 
 def test_a_sentry_that_hangs_or_is_gone_costs_a_job_nothing(house):
-    """Six failing jobs: waiting a second for each would show (it made 1,215 ms of 187 when each fork sent for itself)."""
+    """Waiting a second at the end of each would show: it did (1,215 ms instead of 187) when forks sent for themselves."""
     with sentry_endpoint() as other:
         with program(house, other.dsn, "worker", "alerts"):
-            seconds_of(1)
-            usual = seconds_of(6)
+            usual = quickest_of(8)
+            other.wait_for(lambda: len(other.events) == 8)
             other.mood = "hang"
-            hanging = seconds_of(6)
+            hanging = quickest_of(8)
             other.mood = "ok"
-            other.wait_for(lambda: len(other.events) == 13)  # late, and not lost
+            other.wait_for(lambda: len(other.events) == 16)  # late, and not lost
         with program(house, NOWHERE, "worker", "alerts"):
-            seconds_of(1)
-            gone = seconds_of(6)
-    assert hanging < usual + 3
-    assert gone < usual + 3
+            gone = quickest_of(8)
+    assert hanging < usual + 0.8
+    assert gone < usual + 0.8
 
 
 def test_a_sentry_that_has_had_enough_is_left_alone_by_all_jobs_that_follow(house):
     with sentry_endpoint() as other:
         other.mood = "too_many"
         with program(house, other.dsn, "worker", "alerts"):
-            seconds_of(1)
+            quickest_of(2)
             other.wait_for(lambda: other.requests == 1)
-            seconds_of(3)
+            quickest_of(3)
             time.sleep(0.5)
         assert other.requests == 1
