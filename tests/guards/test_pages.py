@@ -96,7 +96,11 @@ def test_every_page_there_is(opened):
     assert len(pages) >= 5
     parsed = {page.path: Page(page.html) for page in pages}
     broken = {
-        "does not answer": [(page.path, page.status) for page in opened if page.status not in (200, 303)],
+        "does not answer": [
+            (page.path, page.status)
+            for page in opened
+            if page.status not in (200, 303) and (page.endpoint, page.status) != ("health.jobs", 503)  # its answer
+        ],
         "has not exactly one heading": [path for path, page in parsed.items() if page.names["h1"] != 1],
         "has no title of its own": [
             page.path for page in pages if not re.search(r"<title>[^<]{3,} · Porchlight</title>", page.html)
