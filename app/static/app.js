@@ -362,7 +362,9 @@
   onHtmx("afterSwap", "after:swap", showAids);
   document.addEventListener("click", (event) => {
     const button = event.target.closest?.("[data-copy]");
-    if (button) navigator.clipboard?.writeText(button.dataset.copy).then(() => say({ text: "Copied.", detail: button.dataset.copy }));
+    if (!button) return;
+    const said = button.dataset.copy.startsWith("#") ? one(button.dataset.copy).textContent : button.dataset.copy; // of an element, or itself
+    navigator.clipboard?.writeText(said).then(() => say({ text: "Copied.", detail: said.length < 100 ? said : "" }));
   });
   document.addEventListener("change", (event) => {
     const ticks = event.target.closest?.("[data-ticks]")?.dataset.ticks;
