@@ -23,9 +23,11 @@ def breaches(page: Page) -> list[str]:
 
 
 def pages(live: Live) -> list[tuple[str, str]]:
-    """Every address that is no download."""
+    """Every address that is no download, and that is not for machines."""
     return [
-        (endpoint, path) for endpoint, path in addresses(live.app, live.world) if "." not in path.rsplit("/", 1)[-1]
+        (endpoint, path)
+        for endpoint, path in addresses(live.app, live.world)
+        if "." not in path.rsplit("/", 1)[-1] and not endpoint.startswith("health.")
     ]
 
 
