@@ -123,9 +123,18 @@ def test_only_one_statement_about_rows_can_be_planned(words, expected):
     assert statements.can_be_planned(words) is expected
 
 
-def test_a_plan_is_made_although_a_value_had_a_type_before_it(db):
-    plan = statements.plan_of("SELECT now() - interval $1 FROM listing WHERE office_id = $2", statements.version())
-    assert "Scan" in plan
+@pytest.mark.parametrize(
+    "words",
+    [
+        "SELECT now() - interval $1 FROM listing WHERE office_id = $2",
+        "SELECT extract($1 FROM now() - created_at) FROM job_run WHERE id = $2",
+        "SELECT CASE city WHEN $1 THEN $2 WHEN $3 THEN $4 ELSE $5 END + office_id FROM listing",
+        "SELECT jsonb_build_object($1, $2($3 AS text)) FROM listing",
+        "SELECT * FROM listing WHERE city LIKE '%' || $1 LIMIT $2",
+    ],
+)
+def test_a_plan_is_made_although_types_were_lost_with_the_values(db, words):
+    assert "Scan" in statements.plan_of(words, statements.version())
 
 
 def test_what_cannot_be_planned_says_why_in_postgresqls_words(db):

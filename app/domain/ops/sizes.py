@@ -18,7 +18,7 @@ SHOWN = timedelta(days=90)
 PACE = timedelta(days=30)
 AHEAD = timedelta(days=90)
 """A forecast looks at the first of a month at least this far away."""
-SPARK_POINTS = 30
+SPARK_POINTS = 24
 NOT_BY_AGE = frozenset({"buyer_listing", "import_batch", "process_heartbeat", "incident"})
 """Their rules ask for more than an age, so a day's rows say nothing about how many there will be."""
 LEVEL = 0.0005

@@ -78,9 +78,9 @@ def test_what_comes_in_a_day_is_what_it_grew_by_and_what_left():
     assert table([(30, 100 * MB, 100_000), (0, 100 * MB, 100_000)], out_a_day=182.0).ceiling is None, "no rule by age"
 
 
-def test_a_line_of_ninety_days_has_thirty_points_and_ends_now():
+def test_a_line_of_ninety_days_is_thinned_out_and_ends_now():
     shown = table([(ago, ago, 1) for ago in range(90, 0, -1)]).spark
-    assert len(shown) == 30
+    assert 20 <= len(shown) <= 24
     assert shown[-1] == 1
 
 

@@ -27,7 +27,15 @@ _LITERAL = re.compile(r"""(?ix) [eEbBxXnN]?'(?:[^']|'')*' | \$([a-z_]\w*|)\$ .*?
 _NUMBER = re.compile(r"(?<![\w$.])\d+(?:\.\d+)?(?![\w.])")
 _LEAD = r"(?:\s|/\*.*?\*/|--[^\n]*\n|\()*"
 _PLANNED = re.compile(rf"{_LEAD}(?:select|insert|update|delete|with)\b", re.IGNORECASE | re.DOTALL)
-_TYPED_LITERAL = re.compile(r"\b(interval|date|timestamptz|timestamp|time)\s+(\$\d+)", re.IGNORECASE)
+_LOST_WITH_VALUES = (
+    # `interval '1 day'` is kept as `interval $1`, extract(epoch …) as extract($1 …), CAST('x' AS text) as $1($2 AS text).
+    (re.compile(r"\b(interval|date|timestamptz|timestamp|time)\s+(\$\d+)", re.IGNORECASE), r"\2::\1"),
+    (re.compile(r"\bextract\s*\(\s*\$\d+\s+from\b", re.IGNORECASE), "extract(epoch FROM"),
+    (re.compile(r"\$\d+\s*\((\$\d+)\s+as\s+(\w+)\)", re.IGNORECASE), r"CAST(\1 AS \2)"),
+)
+"""What is no longer SQL once its values are taken out, and what it may have been."""
+_CHOICE = re.compile(r"\b(then|else)\s+(\$\d+)(?=\s+(?:when\b|end\b|else\s+\$\d+\s+end\b))", re.IGNORECASE)
+"""A value that a CASE chooses among others: without any of them it counts as text, and was perhaps a number."""
 
 _STATEMENTS = """
     SELECT s.queryid::text AS queryid, (array_agg(s.query))[1] AS query, sum(s.calls)::bigint AS calls,
@@ -87,8 +95,18 @@ def plan_of(words: str, version: int) -> str:
         raise Invalid("Only a statement that reads or writes rows has a plan.")
     if version < GENERIC_PLAN_SINCE:
         raise Invalid("A plan without values needs PostgreSQL 16 or later.")
-    # `interval '1 day'` is kept as `interval $1`, which is no longer SQL.
-    asked = _TYPED_LITERAL.sub(r"\2::\1", words)
+    for lost, sql in _LOST_WITH_VALUES:
+        words = lost.sub(sql, words)
+    plan, refused = _explained(words)
+    if refused and (numbered := _CHOICE.sub(r"\1 \2::int", words)) != words:
+        plan = _explained(numbered)[0]
+    if not plan:
+        raise Invalid(f"PostgreSQL cannot plan it without its values: {refused}.")
+    return _LITERAL.sub(MASK, plan)[:PLAN_LENGTH]
+
+
+def _explained(words: str) -> tuple[str, str]:
+    """The plan, or why PostgreSQL makes none."""
     with db.engine.connect() as connection:
         try:
             connection.exec_driver_sql("SET TRANSACTION READ ONLY")
@@ -97,9 +115,9 @@ def plan_of(words: str, version: int) -> str:
             driver: Any = connection.connection.driver_connection
             try:
                 # Past SQLAlchemy: the text has places for values, and none are given.
-                rows = driver.execute(f"EXPLAIN (GENERIC_PLAN) {asked}", prepare=False).fetchall()
+                rows = driver.execute(f"EXPLAIN (GENERIC_PLAN) {words}", prepare=False).fetchall()
             except driver.Error as error:
-                raise Invalid(f"PostgreSQL cannot plan it without its values: {str(error).splitlines()[0]}.") from error
+                return "", str(error).splitlines()[0]
         finally:
             connection.rollback()
-    return _LITERAL.sub(MASK, "\n".join(str(row[0]) for row in rows))[:PLAN_LENGTH]
+    return "\n".join(str(row[0]) for row in rows), ""
