@@ -3,6 +3,7 @@ frozen one is a line on a page and never a page that hangs. A probe returns an A
 
 from __future__ import annotations
 
+import re
 import socket
 import threading
 import time
@@ -127,5 +128,7 @@ def ask_all(probes: Mapping[str, Callable[[], Answer]], seconds: float = SECONDS
 
 
 def _without_address(words: str, url: str) -> str:
+    """Nor with a number that means something to machines."""
     parts = urlsplit(url)
+    words = re.sub(r"\[Errno -?\d+\] ", "", words)
     return words.replace(f"{parts.hostname}:{parts.port}", "the relay").replace(str(parts.hostname), "the relay")
