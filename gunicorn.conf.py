@@ -7,6 +7,7 @@ import os
 import shutil
 import tempfile
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 bind = f"0.0.0.0:{os.environ['PORT']}" if os.environ.get("PORT") else "127.0.0.1:8000"
@@ -31,10 +32,20 @@ forwarded_allow_ips = os.environ.get("FORWARDED_ALLOW_IPS", "127.0.0.1")
 # processes at one time.
 
 
+COUNTS = "porchlight-counts-"
+
+
 def on_starting(server: Any) -> None:
-    os.environ["PROMETHEUS_MULTIPROC_DIR"] = server.counts_folder = tempfile.mkdtemp(
-        prefix="porchlight-counts-", dir=worker_tmp_dir
-    )
+    home = Path(worker_tmp_dir or tempfile.gettempdir())
+    for left in home.glob(f"{COUNTS}*"):  # by one that was killed: its number is in the name
+        try:
+            os.kill(int(left.name.split("-")[2]), 0)
+        except ProcessLookupError:
+            shutil.rmtree(left, ignore_errors=True)
+        except (ValueError, PermissionError):
+            pass  # somebody else's
+    server.counts_folder = tempfile.mkdtemp(prefix=f"{COUNTS}{os.getpid()}-", dir=home)
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = server.counts_folder
 
 
 def pre_fork(server: Any, worker: Any) -> None:

@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from collections.abc import Callable
@@ -77,6 +78,11 @@ def test_two_processes_count_together_and_who_follows_a_killed_one_counts_on(app
         "WEB_CONCURRENCY": "2",
         "PORT": str(port),
     }
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    shared = Path("/dev/shm")
+    left = (shared if shared.is_dir() else Path(tempfile.gettempdir())) / f"porchlight-counts-{dead.pid}-left"
+    left.mkdir()
     web = subprocess.Popen(
         [sys.executable, "-m", "gunicorn", "wsgi:app", "-b", f"127.0.0.1:{port}"],
         cwd=ROOT,
@@ -85,6 +91,7 @@ def test_two_processes_count_together_and_who_follows_a_killed_one_counts_on(app
     )
     try:
         wait_for(lambda: ask(port, 1))
+        assert not left.exists()
         wait_for(lambda: ask(port, 30) and len(folders_of(web.pid)) == 2)  # each has answered something
         before = counted(port)
         assert before >= 31
