@@ -490,6 +490,7 @@ def test_nothing_ticked_and_nothing_known_change_nothing(as_admin, db):
     assert as_admin.post("/ops/runs/chosen", data={"do": "retry", "run": ["x", "-1", "9" * 40]}).status_code == 303
     assert as_admin.post("/ops/runs/chosen", data={"do": "burn"}).status_code == 422
     assert as_admin.post("/ops/runs/chosen?argument=%3F", data={"do": "dismiss-all"}).status_code == 422
+    assert as_admin.post("/ops/runs/chosen?state=succeeded", data={"do": "dismiss-all"}).status_code == 422
     assert audited() == []
     assert db.session.scalar(select(func.count()).where(JobRun.state == RunState.PENDING.value)) == 0
 
