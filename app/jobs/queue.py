@@ -187,6 +187,8 @@ def work(run_id: int) -> None:
         try:
             crash_point("before_claim")
             claimed = ledger.claim(run_id, worker_name(), settings().run_lease_seconds)
+            if claimed is not None:
+                db.session.expunge(claimed)  # as it was claimed; it need not be read again
             db.session.commit()
             crash_point("run_claimed")
             if claimed is not None:

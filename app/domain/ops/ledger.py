@@ -13,10 +13,26 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import CursorResult, and_, cast, exists, null, or_, select, text, update
+from sqlalchemy import (
+    CursorResult,
+    DateTime,
+    Integer,
+    Text,
+    Uuid,
+    and_,
+    bindparam,
+    cast,
+    exists,
+    null,
+    or_,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import aliased
@@ -122,41 +138,66 @@ def claim(run_id: int, worker: str, lease_seconds: int, now: datetime | None = N
     it came from the clock or a person; one that follows from another run waits a little and is offered again.
     """
     now = now or datetime.now(UTC)
-    token = uuid4()
-    other = aliased(JobRun)
-    taken = exists().where(other.lock_key == JobRun.lock_key, other.state == RunState.RUNNING.value)
-    due = and_(JobRun.id == run_id, JobRun.state == RunState.PENDING.value, JobRun.run_after <= now)
-    statement = (
-        update(JobRun)
-        .where(due, ~taken)
-        .values(
-            state=RunState.RUNNING.value,
-            attempt=JobRun.attempt + 1,
-            lease_token=token,
-            lease_until=now + timedelta(seconds=lease_seconds),
-            worker=worker,
-            started_at=now,
-            finished_at=None,
-            progress=None,
-        )
-        .returning(JobRun)
-        .execution_options(populate_existing=True, synchronize_session=False)
-    )
+    asked = {
+        "the_run": run_id,
+        "the_token": uuid4(),
+        "the_worker": worker,
+        "the_moment": now,
+        "lease_end": now + timedelta(seconds=lease_seconds),
+    }
     run: JobRun | None
     try:
         with db.session.begin_nested():
-            run = db.session.execute(statement).scalar()
+            run = db.session.execute(_claiming(), asked).scalar()
     except IntegrityError:  # another of its kind was claimed in the same instant: the unique lock key decided
         run = None
     if run is None:
-        _refuse_overlap(due, taken, now)
-        return None
-    db.session.add(JobAttempt(run_id=run.id, attempt=run.attempt, worker=worker, started_at=now))
-    db.session.flush()
+        _refuse_overlap(run_id, now)
     return run
 
 
-def _refuse_overlap(due: Any, taken: Any, now: datetime) -> None:
+@cache
+def _claiming() -> Any:
+    """One statement, put together once: most of what a claim cost was building it anew."""
+    claimed = (
+        update(JobRun)
+        .where(_due(bindparam("the_run"), bindparam("the_moment")), ~_taken())
+        .values(
+            state=RunState.RUNNING.value,
+            attempt=JobRun.attempt + 1,
+            lease_token=bindparam("the_token", type_=Uuid),
+            lease_until=bindparam("lease_end", type_=DateTime(timezone=True)),
+            worker=bindparam("the_worker", type_=Text),
+            started_at=bindparam("the_moment", type_=DateTime(timezone=True)),
+            finished_at=None,
+            progress=null(),
+        )
+        .returning(*JobRun.__table__.c)
+        .cte("claimed")
+    )
+    begun = insert(JobAttempt).from_select(
+        ["run_id", "attempt", "worker", "started_at"],
+        select(claimed.c.id, claimed.c.attempt, claimed.c.worker, claimed.c.started_at),
+    )
+    return (
+        select(aliased(JobRun, claimed))
+        .add_cte(begun.returning(JobAttempt.run_id).cte("begun"))
+        .execution_options(populate_existing=True)
+    )
+
+
+def _due(run_id: Any, now: Any) -> Any:
+    return and_(JobRun.id == run_id, JobRun.state == RunState.PENDING.value, JobRun.run_after <= now)
+
+
+def _taken() -> Any:
+    """Another run with its lock key is under way."""
+    other = aliased(JobRun)
+    return exists().where(other.lock_key == JobRun.lock_key, other.state == RunState.RUNNING.value)
+
+
+def _refuse_overlap(run_id: int, now: datetime) -> None:
+    due, taken = _due(run_id, now), _taken()
     follows = JobRun.trigger == Trigger.EVENT.value
     db.session.execute(
         update(JobRun)
@@ -172,7 +213,7 @@ def _refuse_overlap(due: Any, taken: Any, now: datetime) -> None:
     )
 
 
-def _held(run_id: int, token: UUID | None) -> Any:
+def _held(run_id: Any, token: Any) -> Any:
     return and_(JobRun.id == run_id, JobRun.state == RunState.RUNNING.value, JobRun.lease_token == token)
 
 
@@ -203,27 +244,48 @@ def finish(
     """Succeeded. In the same transaction as the last effects; raises LeaseLost when the lease is no longer ours, and
     Cancelled when a person asked for the run to stop meanwhile."""
     now = now or datetime.now(UTC)
-    statement = (
+    said = {
+        "the_run": run_id,
+        "the_token": token,
+        "the_moment": now,
+        "the_counts": counts,
+        "the_peak": rss_peak_kb,
+    }
+    if _rows(db.session.execute(_finishing(), said)) != 1:
+        if db.session.execute(select(JobRun.id).where(_held(run_id, token))).scalar() is not None:
+            raise Cancelled(f"run {run_id}")
+        raise LeaseLost(f"run {run_id}")
+
+
+@cache
+def _finishing() -> Any:
+    """Of the run and of its attempt, in one statement that is put together once. A run whose cancelling was asked for
+    does not match."""
+    moment = bindparam("the_moment", type_=DateTime(timezone=True))
+    done = (
         update(JobRun)
-        .where(_held(run_id, token), JobRun.cancel_requested_at.is_(None))
+        .where(
+            _held(bindparam("the_run"), bindparam("the_token", type_=Uuid)),
+            JobRun.cancel_requested_at.is_(None),
+        )
         .values(
             state=RunState.SUCCEEDED.value,
-            finished_at=now,
-            counts=counts,
+            finished_at=moment,
+            counts=bindparam("the_counts", type_=JSONB),
             lease_token=None,
             lease_until=None,
             error_class=None,
             error=None,
             error_fingerprint=None,
         )
-        .returning(JobRun.attempt)
+        .returning(JobRun.id, JobRun.attempt)
+        .cte("done")
     )
-    attempt = db.session.execute(_unsynchronised(statement)).scalar()
-    if attempt is None:
-        if db.session.execute(select(JobRun.id).where(_held(run_id, token))).scalar() is not None:
-            raise Cancelled(f"run {run_id}")
-        raise LeaseLost(f"run {run_id}")
-    _close_attempt(run_id, attempt, AttemptOutcome.OK, now, rss_peak_kb=rss_peak_kb)
+    return _unsynchronised(
+        update(JobAttempt)
+        .where(JobAttempt.run_id == done.c.id, JobAttempt.attempt == done.c.attempt)
+        .values(finished_at=moment, outcome=AttemptOutcome.OK.value, rss_peak_kb=bindparam("the_peak", type_=Integer))
+    )
 
 
 def stop(run_id: int, token: UUID, *, rss_peak_kb: int | None = None, now: datetime | None = None) -> RunState | None:
