@@ -161,13 +161,15 @@ def test_a_bar_opens_its_runs(as_viewer, db):
     now = datetime.now(UTC)
     mine = write_run(db, ended=now - 10 * MINUTE, took=0.2, created_at=now - 10 * MINUTE)
     other = write_run(db, ended=now - 30 * MINUTE, took=0.2, created_at=now - 30 * MINUTE)
+    elsewhere = write_run(db, "imports", "bulk", ended=now - 10 * MINUTE, took=0.2, created_at=now - 10 * MINUTE)
     db.session.commit()
     page = as_viewer.get("/ops/queues").text
-    address = re.findall(r'<a href="(/ops/runs[^"]+)" tabindex="-1">', page)[-1].replace("&amp;", "&")
+    address = re.findall(r'<a href="(/ops/runs[^"]+queue=alerts[^"]*)" tabindex="-1">', page)[-1].replace("&amp;", "&")
     assert f'<th scope="row"><a href="{address.replace("&", "&amp;")}">' in page, "and so does its row"
     runs = as_viewer.get(address).text
     assert f"/ops/runs/{mine}" in runs
     assert f"/ops/runs/{other}" not in runs
+    assert f"/ops/runs/{elsewhere}" not in runs
 
 
 # --- Workers ---

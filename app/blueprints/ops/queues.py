@@ -29,10 +29,9 @@ def queues() -> Response:
 
 def _runs_url(queue: Queue, step: Step) -> str:
     """The runs of a bar."""
-    kinds = [kind for kind, ran in queue.by_kind.items() if ran.runs]
     return url_for(
         "ops.runs",
-        kind=kinds[0] if len(kinds) == 1 else None,
+        queue=queue.name,
         since=f"{step.begins:%Y-%m-%dT%H:%MZ}",
         until=f"{step.ends:%Y-%m-%dT%H:%MZ}" if step.ends != queue.now else None,
         all=1,

@@ -33,6 +33,7 @@ class Choices:
     states: Collection[str]
     schedules: Collection[str]
     triggers: Collection[str]
+    queues: Collection[str] = ()
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,7 @@ class RunFilter:
     kind: str = ""
     state: str = ""
     schedule: str = ""
+    queue: str = ""
     trigger: str = ""
     worker: str = ""
     error: str = ""
@@ -86,6 +88,7 @@ class RunFilter:
                 ("state", "State", self.state),
                 ("trigger", "Trigger", self.trigger),
                 ("schedule", "Schedule", self.schedule),
+                ("queue", "Queue", self.queue),
                 ("error", "Error", self.error if len(self.error) <= 40 else self.error[:12] + "…"),
                 ("worker", "Worker", self.worker),
             )
@@ -99,7 +102,7 @@ class RunFilter:
         """The filter as an address holds it."""
         plain = {
             name: getattr(self, name)
-            for name in ("argument", "kind", "state", "trigger", "schedule", "error", "worker", "period")
+            for name in ("argument", "kind", "state", "trigger", "schedule", "queue", "error", "worker", "period")
         }
         dates = {name: text for name, text, _ in self.typed}
         kept = {name: value for name, value in (plain | dates).items() if value}
@@ -133,6 +136,7 @@ def read(given: Mapping[str, str], choices: Choices, time_zone: str, now: dateti
         kind=_one_of(given, "kind", choices.kinds),
         state=_one_of(given, "state", choices.states),
         schedule=_one_of(given, "schedule", choices.schedules),
+        queue=_one_of(given, "queue", choices.queues),
         trigger=_one_of(given, "trigger", choices.triggers),
         worker=_text(given, "worker"),
         error=_text(given, "error"),

@@ -94,6 +94,7 @@ def conditions(asked: RunFilter) -> list[ColumnElement[bool]]:
         for column, value in (
             (JobRun.kind, asked.kind),
             (JobRun.schedule_name, asked.schedule),
+            (JobRun.queue, asked.queue),
             (JobRun.worker, asked.worker),
         )
         if value
