@@ -203,6 +203,8 @@ def act_on_runs() -> Response:
     asked = read(request.args, CHOICES, current_user.office.time_zone)
     if asked.problem:
         raise Invalid(asked.problem)
+    if asked.state not in {"", RunState.FAILED.value}:
+        raise Invalid("Only failed runs are retried or dismissed together. Nothing was changed.")
     run_ids = [
         row_id(text) for text in request.form.getlist("run")[:AT_ONCE] if re.fullmatch(r"\d{1,18}", text, re.ASCII)
     ]
