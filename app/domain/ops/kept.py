@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Generic, TypeVar
 
-DEAR = 0.3
+DEAR = 0.1
 """Seconds: what took less is counted each time."""
 FACTOR = 20
 OLDEST = 600.0

@@ -261,9 +261,9 @@ def _sources(found: queries.AnyRow) -> list[Source]:
         for file in found.files
     ]
     files.sort(key=lambda source: source.newest or datetime.min.replace(tzinfo=UTC), reverse=True)
-    today = found.by_hand_today
+    newest, today = found.by_hand["newest"], found.by_hand["changes"]
     said_of = f"{today:,} {'change' if today == 1 else 'changes'} in 24 hours" if today else "nothing in 24 hours"
-    return [*files, Source("By hand", found.by_hand, said_of)]
+    return [*files, Source("By hand", datetime.fromisoformat(newest) if newest else None, said_of)]
 
 
 def _sizes(found: Mapping[str, Sequence[int]]) -> list[TableSize]:

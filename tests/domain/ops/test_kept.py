@@ -25,7 +25,7 @@ class Counter:
 
 
 def test_what_is_cheap_is_counted_each_time():
-    cheap = Counter(takes=0.1)
+    cheap = Counter(takes=0.05)
     assert [cheap.get(), cheap.get(), cheap.get()] == [1, 2, 3]
 
 
@@ -72,7 +72,7 @@ def test_a_count_that_failed_leaves_the_old_value_and_is_tried_again():
 def test_each_key_has_its_own_value_and_what_became_cheap_is_no_longer_kept():
     dear = Counter(takes=2.0)
     assert [dear.get("today"), dear.get("yesterday"), dear.get("today")] == [1, 2, 1]
-    dear.takes = 0.1
+    dear.takes = 0.05
     dear.now += FACTOR * 2.0
     dear.get("today")
     dear.put_off.pop()()

@@ -113,10 +113,8 @@ _VOLUMES = text(
             SELECT DISTINCT ON (source) source, finished_at, rows_created + rows_updated AS changed, rows_read
             FROM import_batch WHERE state = 'finished' AND finished_at <= :now ORDER BY source, finished_at DESC) AS found
         ) AS files,
-        (SELECT max(recorded_at) FROM listing_event
+        (SELECT json_build_object('newest', max(recorded_at), 'changes', count(*)) FROM listing_event
             WHERE recorded_at >= :day_ago AND recorded_at <= :now AND origin = 'manual') AS by_hand,
-        (SELECT count(*) FROM listing_event
-            WHERE recorded_at >= :day_ago AND recorded_at <= :now AND origin = 'manual') AS by_hand_today,
         (SELECT json_build_object(
             'sent', count(*) FILTER (WHERE event_type = 'sent'), 'refused', count(*) FILTER (WHERE event_type = 'failed'),
             'bounced', count(*) FILTER (WHERE event_type = 'bounced'),
