@@ -52,8 +52,9 @@ htmx = Htmx()
 limiter = Limiter(
     get_remote_address,
     default_limits=[],
-    in_memory_fallback_enabled=False,
-    # Counting fails closed and fast: a dead Redis refuses a sign-in within a second instead of hanging it.
+    # Without Redis each web process counts for itself: who looks after the house must come in just then, and a guesser
+    # still gets no more tries than that. A dead Redis is given up within a second.
+    in_memory_fallback_enabled=True,
     storage_options={  # the library's annotation knows only text and whole numbers
         "socket_timeout": 1,
         "socket_connect_timeout": 0.5,  # type: ignore[dict-item]
