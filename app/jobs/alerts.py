@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from datetime import UTC, datetime
 
+import structlog
+
 from app.domain.alerts.match import match_one_batch, take_batches
 from app.jobs.run import Run
+
+log = structlog.get_logger(__name__)
 
 
 def alerts(run: Run) -> dict[str, int]:
@@ -19,5 +23,6 @@ def alerts(run: Run) -> dict[str, int]:
         counts["batches"] += 1
         run.progress("matching", counts["batches"], max(taken, counts["batches"]))
         run.commit()
+        log.info("batch.matched", batch=counts["batches"], **found)
     run.then("digests", {"window_end": run.window_end.isoformat()})
     return dict(counts)

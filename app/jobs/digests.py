@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from datetime import UTC, datetime
 
+import structlog
+
 from app.domain.digests.build import build_some
 from app.jobs.run import Run
+
+log = structlog.get_logger(__name__)
 
 
 def digests(run: Run) -> dict[str, int]:
@@ -16,5 +20,6 @@ def digests(run: Run) -> dict[str, int]:
         counts.update(built)
         run.progress("writing mails", counts["recipients"])
         run.commit()
+        log.info("digests.built", **built)
     run.then("messages")
     return dict(counts)

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 
+import structlog
+
 from app.domain.alerts.match import ensure_partitions
 from app.domain.listings.imports import forget_files
 from app.domain.ops import retention as rules
 from app.domain.ops import sizes, tallies
 from app.jobs.run import Run
+
+log = structlog.get_logger(__name__)
 
 DAYS_AHEAD = 7
 
@@ -23,11 +27,14 @@ def retention(run: Run) -> dict[str, int]:
     run.commit()
     for number, rule in enumerate(rules.RULES):
         run.progress(rule.table, number, len(rules.RULES))
-        gone = rules.BATCH
+        left, gone = 0, rules.BATCH
         while gone == rules.BATCH:
             gone = rule.apply(now)
+            left += gone
             counts[rule.counted_as] += gone
             run.commit()
+        if left:
+            log.info("rows.left", table=rule.table, rows=left)
     counts["files_deleted"] = forget_files(now)
     matches = rules.drop_partitions(now)
     counts["days_dropped"] = len(matches)
