@@ -28,7 +28,7 @@ from app.crash import crash_point
 from app.domain.ops import due, incidents, ledger
 from app.domain.ops.clock import Line, next_due
 from app.domain.ops.heartbeat import Heart
-from app.extensions import db
+from app.extensions import db, settings
 from app.jobs.kinds import KINDS
 from app.jobs.queue import HINT_TTL, ring_due
 from app.jobs.reports import report_lost
@@ -71,7 +71,7 @@ def look_at(lines: Sequence[Line]) -> None:
             crash_point("due_committed")
     if len(failed) == len(lines) and failed:
         raise failed[0]
-    lost = ledger.reap()
+    lost = ledger.reap(lease_seconds=settings().run_lease_seconds)
     db.session.commit()
     report_lost(lost)
     ring_due()

@@ -4,6 +4,7 @@ process left locked can be set free. Nothing in this file commits."""
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import column, event, func, select, table
@@ -44,6 +45,20 @@ def take_own(name: str, seconds: float) -> None:
         )
 
     event.listen(db.engine, "do_connect", with_limits)
+
+
+def held(names: Iterable[str], up_for: timedelta) -> set[str]:
+    """Those of the names under which somebody is connected. All of them while the server has been up for less than
+    `up_for`: its restart parts everybody from it, and who lives is not back yet."""
+    wanted = set(names)
+    up_since: datetime = db.session.execute(select(func.pg_postmaster_start_time())).scalar_one()
+    if datetime.now(UTC) - up_since < up_for:
+        return wanted
+    db.session.execute(select(func.pg_stat_clear_snapshot()))  # else this transaction sees who was there when it began
+    theirs = select(_activity.c.application_name).where(
+        _activity.c.application_name.in_(list(wanted)), _activity.c.datname == func.current_database()
+    )
+    return set(db.session.execute(theirs).scalars())
 
 
 def end(names: Iterable[str]) -> int:

@@ -27,6 +27,7 @@ from sqlalchemy import (
     bindparam,
     cast,
     exists,
+    func,
     null,
     or_,
     select,
@@ -39,7 +40,7 @@ from sqlalchemy.orm import aliased
 
 from app import sentry
 from app.domain.errors import Conflict, NotFound
-from app.domain.models import AttemptOutcome, JobAttempt, JobLogLine, JobRun, RunState, Trigger
+from app.domain.models import AttemptOutcome, JobAttempt, JobLogLine, JobRun, ProcessHeartbeat, RunState, Trigger
 from app.domain.ops import connections
 from app.extensions import db
 
@@ -364,14 +365,17 @@ def report_id(run_id: int, attempt: int) -> str:
     return sentry.id_of("run", run_id, attempt)
 
 
-def reap(now: datetime | None = None, limit: int = 500) -> list[int]:
+def reap(now: datetime | None = None, limit: int = 500, *, lease_seconds: int = 0) -> list[int]:
     """Take back runs whose worker fell silent past its lease; which. Safe from any number of processes at once.
 
     The connections of such an attempt are closed: a process that was frozen in the middle of a transaction would keep
     its rows locked, the run's own row among them. What it says when it wakes up is an error, and fenced.
+
+    With `lease_seconds`, a third of a lease without a renewal is enough where the working process holds no connection
+    at all: it was killed with its worker, so that nobody is left to say so.
     """
     now = now or datetime.now(UTC)
-    taken = _take_back(now, limit)
+    taken = _take_back(now, limit) + _take_back_from_the_dead(now, lease_seconds, limit)
     locked = select(JobRun.id, JobRun.worker).where(
         JobRun.state == RunState.RUNNING.value, JobRun.lease_until < now - LOCKED_FOR
     )
@@ -400,6 +404,39 @@ def _take_back(now: datetime, limit: int) -> list[int]:
     if silent:
         connections.end(connections.name_of(run_id, worker or "") for run_id, worker, _ in silent)
     return [run_id for run_id, _, _ in silent]
+
+
+def _take_back_from_the_dead(now: datetime, lease_seconds: int, limit: int) -> list[int]:
+    """Only runs of processes that have said that they live: those name their connections (connections.take_own)."""
+    unrenewed = and_(
+        JobRun.state == RunState.RUNNING.value,
+        JobRun.lease_until >= now,
+        JobRun.lease_until < now + timedelta(seconds=lease_seconds * 2 / 3),
+        JobRun.started_at < now - timedelta(seconds=lease_seconds / 3),
+    )
+    said_so = exists().where(
+        JobRun.worker
+        == func.concat(
+            func.coalesce(ProcessHeartbeat.queue, ProcessHeartbeat.role),
+            "-",
+            func.left(func.replace(cast(ProcessHeartbeat.instance, Text), "-", ""), 6),
+        )
+    )
+    quiet = db.session.execute(
+        select(JobRun.id, JobRun.worker, JobRun.lease_token).where(unrenewed, said_so).order_by(JobRun.id).limit(limit)
+    ).all()
+    if not quiet:
+        return []
+    names = {run_id: connections.name_of(run_id, worker or "") for run_id, worker, _ in quiet}
+    alive = connections.held(names.values(), up_for=timedelta(seconds=lease_seconds))
+    taken = []
+    for run_id, worker, token in quiet:
+        if names[run_id] in alive:
+            continue
+        words = f"Worker {worker} is gone: it holds no connection, and did not renew its lease."
+        if _end_attempt(_held(run_id, token), "WorkerLost", words, AttemptOutcome.LOST, now=now) is not None:
+            taken.append(run_id)
+    return taken
 
 
 def _close_attempt(

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta
 
+import psycopg
 import pytest
 
 from app.domain.errors import Conflict, NotFound
 from app.domain.models import JobAttempt, JobRun, RunState, Trigger
-from app.domain.ops import ledger
+from app.domain.ops import connections, ledger
+from app.domain.ops.heartbeat import Heart
 from app.domain.ops.ledger import Cancelled, LeaseLost, Work
 
 NOW = datetime(2026, 11, 20, 15, 42, tzinfo=UTC)
@@ -88,6 +91,34 @@ def test_a_silent_workers_run_is_taken_back_and_its_late_words_change_nothing(db
     assert state_of(db, run) == "succeeded"
     assert run.counts == {"rows": 2}
     assert attempts(db, run) == [(1, "lost"), (2, "ok")]
+
+
+def test_a_run_whose_process_is_gone_with_its_worker_does_not_wait_for_its_lease(db):
+    """A process that lives renews its lease and is connected under its run's name; one that does neither is gone."""
+    heart = Heart("worker", queue="bulk")
+    heart.beat(now=NOW)
+    run = add()
+    ledger.claim(run.id, heart.name, 3, now=NOW)
+    quiet = {"now": later(seconds=2), "lease_seconds": 3}
+    url = db.engine.url.render_as_string(hide_password=False).replace("+psycopg", "")
+    with psycopg.connect(url, application_name=connections.name_of(run.id, heart.name)):
+        assert ledger.reap(**quiet) == [], "it is connected: busy, and may yet renew"
+    for _ in range(100):  # the server has seen the hang-up
+        if not connections.held([connections.name_of(run.id, heart.name)], up_for=timedelta(0)):
+            break
+        time.sleep(0.05)
+    assert ledger.reap(now=later(seconds=0.9), lease_seconds=3) == [], "it was last heard of a moment ago"
+    assert ledger.reap(now=later(seconds=2)) == [], "not asked to look"
+    assert connections.held(["nobody"], up_for=timedelta(days=9999)) == {"nobody"}, (
+        "just after a restart nobody can tell"
+    )
+    with db.session.begin_nested() as undone:
+        heart.stop()
+        assert ledger.reap(**quiet) == [], "nothing is known of such a worker, so nothing of how it connects"
+        undone.rollback()
+    assert ledger.reap(**quiet) == [run.id]
+    assert run.error == f"Worker {heart.name} is gone: it holds no connection, and did not renew its lease."
+    assert attempts(db, run) == [(1, "lost")]
 
 
 def test_a_run_that_kills_its_worker_every_time_ends_as_failed(db):
