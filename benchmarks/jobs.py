@@ -386,6 +386,8 @@ def fill(runs: int, now: datetime) -> None:
     _without_limit()
     db.session.execute(_ATTEMPTS)
     db.session.execute(_LINES)
+    for statement in _BESIDE:
+        db.session.execute(statement, {"now": now})
     db.session.commit()
     _tally(now)
     _analyse()
@@ -425,6 +427,42 @@ _LINES = text(
     SELECT id, 1, n, started_at, 'info', 'something.done' FROM job_run CROSS JOIN generate_series(1, 3) AS n
     WHERE started_at > (SELECT max(started_at) - interval '1 day' FROM job_run)
     """
+)
+
+
+# What else a month leaves: six integrations asked each minute for two weeks, incidents, sizes, who did what.
+_BESIDE = (
+    text(
+        """
+        INSERT INTO integration_check (name, at, is_up, ms)
+        SELECT name, CAST(:now AS timestamptz) - interval '1 minute' * n, n % 700 <> 3, 2 + n % 13
+        FROM generate_series(1, 14 * 1440) AS n
+            CROSS JOIN unnest(ARRAY['PostgreSQL', 'Redis', 'Mail relay', 'Legacy MongoDB', 'Slack', 'Sentry']) AS name
+        """
+    ),
+    text(
+        """
+        INSERT INTO incident (key, tone, sentence, opened_by, opened_at, seen_at, closed_at)
+        SELECT 'failing:' || n % 7, CASE WHEN n % 3 = 0 THEN 'bad' ELSE 'wait' END, 'Something failed', 'worker', at, at,
+            at + interval '5 minutes'
+        FROM (SELECT n, CAST(:now AS timestamptz) - interval '3 hours' * n AS at FROM generate_series(1, 2000) AS n) AS made
+        """
+    ),
+    text(
+        """
+        INSERT INTO audit_entry (actor, action, subject_type, subject_id, sentence, created_at)
+        SELECT 'command line', 'run.started', 'run', n, 'Started run ' || n, CAST(:now AS timestamptz) - interval '1 hour' * n
+        FROM generate_series(1, 20000) AS n
+        """
+    ),
+    text(
+        """
+        INSERT INTO table_size (day, table_name, bytes, rows)
+        SELECT CAST(:now AS date) - n, relname, 1000000 + (90 - n) * 1000, 10000 + (90 - n) * 10
+        FROM generate_series(0, 90) AS n CROSS JOIN pg_class
+        WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace AND relname NOT LIKE 'alert_match_%'
+        """
+    ),
 )
 
 
