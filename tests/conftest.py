@@ -123,17 +123,23 @@ def db(app: Flask, request: pytest.FixtureRequest) -> Iterator[object]:
             database.session = usual
 
 
+def app_beside(config: Config) -> Flask:
+    """An app beside the suite's own. Extensions are shared, so what it changed in them is put back at once: else every
+    later sign-in would be counted in its Redis, which may be one that is down."""
+    kept = dict(vars(limiter))
+    app = create_app(config)
+    app.extensions["limiter_of_it"] = dict(vars(limiter))
+    vars(limiter).update(kept)
+    return app
+
+
 @pytest.fixture(scope="session")
 def another_app(app: Flask) -> Iterator[Callable[..., Flask]]:
-    """Makes a second app on the same database with other settings: another_app(proxies=1). Extensions are shared, so
-    what the second one changed in them is put back at once."""
+    """Makes a second app on the same database with other settings: another_app(proxies=1)."""
     made = []
 
     def build(**changes: object) -> Flask:
-        kept = dict(vars(limiter))
-        other = create_app(replace(app.extensions["porchlight"], **changes))
-        other.extensions["limiter_of_it"] = dict(vars(limiter))
-        vars(limiter).update(kept)
+        other = app_beside(replace(app.extensions["porchlight"], **changes))
         other.test_client_class = Browser
         other.config.update(TESTING=True, PROPAGATE_EXCEPTIONS=False, WTF_CSRF_ENABLED=False)
         made.append(other)

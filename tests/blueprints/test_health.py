@@ -9,20 +9,19 @@ import pytest
 from flask import Flask
 from sqlalchemy import event
 
-from app import create_app
 from app.domain.models import JobSchedule, ProcessHeartbeat
 from app.domain.ops import due, health, probing
 from app.domain.ops.heartbeat import Heart
 from app.jobs.schedule import SCHEDULE
 from devstack.testing import create_database, drop_database, run_id
-from tests.conftest import config_for
+from tests.conftest import app_beside, config_for
 
 NOWHERE = "redis://127.0.0.1:9/0"
 
 
 def app_with(app: Flask, tmp_path, **changes: object) -> Flask:
     config = app.extensions["porchlight"]
-    return create_app(
+    return app_beside(
         config_for(
             **({"database_url": config.database_url, "redis_url": config.redis_url, "files_dir": tmp_path} | changes)
         )

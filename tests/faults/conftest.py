@@ -11,11 +11,10 @@ import redis
 from flask import Flask
 from flask_migrate import upgrade
 
-from app import create_app
 from app.extensions import db
 from app.jobs.kinds import KINDS
 from devstack.testing import create_database, drop_database, run_id, test_servers
-from tests.conftest import MIGRATIONS, config_for
+from tests.conftest import MIGRATIONS, app_beside, config_for
 from tests.faults.stack import Stack
 from tests.faults.works import HURT
 
@@ -43,7 +42,7 @@ def build_stack(
             smtp_url=smtp_url,
         )
         redis.Redis.from_url(config.redis_url).flushdb()
-        app = create_app(config)
+        app = app_beside(config)
         with app.app_context():
             upgrade(directory=str(MIGRATIONS))
             db.session.remove()

@@ -20,14 +20,13 @@ import redis
 from flask import Flask
 from flask_migrate import upgrade
 
-from app import create_app
 from app.domain.models import JobAttempt, JobLogLine, JobRun, JobSchedule, Office, ProcessHeartbeat, RunState, Trigger
 from app.domain.ops import ledger
 from app.extensions import db
 from app.jobs.kinds import KINDS
 from app.jobs.queue import ring, start, work
 from devstack.testing import create_database, drop_database, run_id, test_servers
-from tests.conftest import MIGRATIONS, config_for
+from tests.conftest import MIGRATIONS, app_beside, config_for
 from tests.faults.works import HURT
 
 pytestmark = pytest.mark.faults
@@ -116,7 +115,7 @@ def works(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Works]:
         "LOG_FORMAT": "console",
         "TZ": "UTC",
     }
-    app = create_app(config)
+    app = app_beside(config)
     KINDS.update(HURT)
     with app.app_context():
         upgrade(directory=str(MIGRATIONS))

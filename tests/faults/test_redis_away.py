@@ -14,7 +14,6 @@ from collections.abc import Iterator
 import pytest
 from flask_migrate import upgrade
 
-from app import create_app
 from app.domain.models import JobRun, Office, ProcessHeartbeat, RunState
 from app.extensions import db
 from app.jobs.kinds import KINDS
@@ -23,7 +22,7 @@ from app.jobs.worker import WAITS
 from devstack import ports
 from devstack.servers.redis import Redis
 from devstack.testing import create_database, drop_database, run_id
-from tests.conftest import MIGRATIONS, config_for
+from tests.conftest import MIGRATIONS, app_beside, config_for
 from tests.faults.stack import Stack, children_of, effects, is_alive, outcomes
 from tests.faults.works import HURT
 
@@ -45,7 +44,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Redis]:
 def stack(server: Redis, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     name, folder = f"redis_away_{run_id()}", tmp_path_factory.mktemp("stack")
     config = config_for(create_database(name), server.url, folder, run_lease_seconds=3)
-    app = create_app(config)
+    app = app_beside(config)
     KINDS.update(HURT)
     with app.app_context():
         upgrade(directory=str(MIGRATIONS))

@@ -20,7 +20,6 @@ import redis
 from flask import Flask
 from flask_migrate import upgrade
 
-from app import create_app
 from app.domain.models import JobRun, JobSchedule, ProcessHeartbeat, RunState, Trigger
 from app.domain.ops import due
 from app.extensions import db
@@ -28,7 +27,7 @@ from app.jobs.kinds import KINDS
 from app.jobs.queue import ring, ring_due, start
 from app.jobs.schedule import SCHEDULE
 from devstack.testing import create_database, drop_database, run_id, test_servers
-from tests.conftest import MIGRATIONS, config_for
+from tests.conftest import MIGRATIONS, app_beside, config_for
 from tests.faults.gossip import works
 from tests.faults.sentry_endpoint import Sentry, sentry_endpoint
 from tests.test_sentry import PERSON, ROOT, TRACES
@@ -47,7 +46,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
     """A database with its clock, and no process yet."""
     name = f"sentry_{run_id()}"
     url, redis_url = create_database(name), test_servers().redis_url
-    app = create_app(config_for(url, redis_url, tmp_path_factory.mktemp("files"), run_lease_seconds=LEASE))
+    app = app_beside(config_for(url, redis_url, tmp_path_factory.mktemp("files"), run_lease_seconds=LEASE))
     KINDS.update(HURT)
     with app.app_context():
         upgrade(directory=str(MIGRATIONS))
