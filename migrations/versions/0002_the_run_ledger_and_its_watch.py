@@ -16,6 +16,7 @@ depends_on = None
 
 OUTCOMES = "outcome IN ('ok', 'error', 'timeout', 'lost', 'cancelled')"
 OUTCOMES_BEFORE = "outcome IN ('ok', 'error', 'timeout', 'lost')"
+LEFT = "no longer in the code"  # how a line that left the code was told from a paused one until now
 PEOPLE = (("job_run", "dismissed_by_id"), ("job_schedule", "paused_by_id"))
 
 
@@ -166,6 +167,8 @@ def upgrade() -> None:
     op.add_column("job_run", sa.Column("dismissed_by_id", sa.BigInteger(), nullable=True))
     op.add_column("job_schedule", sa.Column("paused_at", sa.DateTime(timezone=True), nullable=True))
     op.add_column("job_schedule", sa.Column("paused_by_id", sa.BigInteger(), nullable=True))
+    op.add_column("job_schedule", sa.Column("is_removed", sa.Boolean(), server_default="false", nullable=False))
+    op.execute(f"UPDATE job_schedule SET is_removed = true, paused_reason = NULL WHERE paused_reason = '{LEFT}'")
     op.add_column("process_heartbeat", sa.Column("rss_first_kb", sa.Integer(), nullable=True))
     op.add_column("process_heartbeat", sa.Column("note", sa.Text(), server_default="", nullable=False))
     for table, column in PEOPLE:  # checked in a second step: the first only asks for a short lock
@@ -188,6 +191,8 @@ def downgrade() -> None:
     op.drop_column("process_heartbeat", "note")
     op.drop_column("process_heartbeat", "rss_first_kb")
     op.drop_constraint(op.f("job_schedule_paused_by_id_fkey"), "job_schedule", type_="foreignkey")
+    op.execute(f"UPDATE job_schedule SET paused_reason = '{LEFT}' WHERE is_removed AND paused_reason IS NULL")
+    op.drop_column("job_schedule", "is_removed")
     op.drop_column("job_schedule", "paused_by_id")
     op.drop_column("job_schedule", "paused_at")
     op.drop_constraint(op.f("job_run_dismissed_by_id_fkey"), "job_run", type_="foreignkey")

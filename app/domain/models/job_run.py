@@ -58,7 +58,9 @@ class JobSchedule(Model):
     paused_reason: Mapped[str | None] = mapped_column(Text)
     paused_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     paused_by_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("user.id"))
-    """Who paused it; None with a reason = the code did (the line left it)."""
+    """Who paused it."""
+    is_removed: Mapped[bool] = mapped_column(Boolean, server_default="false")
+    """The line left the code, which nobody decided here: it comes back with the code, paused if a person had paused it."""
     due_from: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
     """Due times before this are not owed: the line was new, changed or paused then."""
     last_due_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))

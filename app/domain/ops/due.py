@@ -17,7 +17,6 @@ from app.extensions import db
 
 CATCH_UP = timedelta(days=7)
 """How far back missed due times are written down (PA-23)."""
-REMOVED = "no longer in the code"
 SHORTEST_REASON, LONGEST_REASON = 3, 200
 """Characters of the reason for a pause."""
 
@@ -52,9 +51,9 @@ def write_schedule(lines: Iterable[Line], now: datetime | None = None) -> None:
             _insert(line, now)
             continue
         is_new_clock = (row.cron, row.time_zone) != (line.cron, line.time_zone)
-        was_removed = row.paused_reason == REMOVED
+        was_removed = row.is_removed
         if was_removed:
-            row.enabled, row.paused_reason = True, None
+            row.is_removed, row.enabled = False, row.paused_at is None and row.paused_reason is None
         if is_new_clock or was_removed:
             row.cron, row.time_zone = line.cron, line.time_zone
             row.due_from = row.last_due_at = now
@@ -63,8 +62,8 @@ def write_schedule(lines: Iterable[Line], now: datetime | None = None) -> None:
         if (row.kind, row.grace_seconds) != (line.kind, line.grace_seconds):
             row.kind, row.grace_seconds, row.updated_at = line.kind, line.grace_seconds, now
     for name, row in known.items():
-        if name not in names and row.enabled:
-            row.enabled, row.paused_reason, row.updated_at = False, REMOVED, now
+        if name not in names and not row.is_removed:
+            row.enabled, row.is_removed, row.updated_at = False, True, now
     db.session.flush()
 
 
@@ -165,7 +164,7 @@ def pause(
     ).scalar()
     if paused is None:
         found = db.session.get(JobSchedule, name, populate_existing=True)
-        if found is None or found.paused_reason == REMOVED:
+        if found is None or found.is_removed:
             raise NotFound(f"No line of the clock is called “{name}”.")
         raise Conflict(f"“{name}” is paused already: {found.paused_reason}")
     return paused
@@ -178,7 +177,7 @@ def resume(name: str, now: datetime | None = None) -> Pause:
     row = db.session.execute(
         select(JobSchedule).where(JobSchedule.name == name).with_for_update().execution_options(populate_existing=True)
     ).scalar()
-    if row is None or row.paused_reason == REMOVED:
+    if row is None or row.is_removed:
         raise NotFound(f"No line of the clock is called “{name}”.")
     if row.enabled:
         raise Conflict(f"“{name}” is not paused.")

@@ -13,7 +13,6 @@ from app.domain.today.days import windows
 
 QUIET = frozenset({"sweep"})
 """Schedules that run every minute: no news in a day's plan."""
-REMOVED = "no longer in the code"
 
 
 @dataclass(frozen=True)
@@ -122,7 +121,7 @@ def day(office: Office, *, sees_the_works: bool, now: datetime | None = None) ->
         unknown, newest_unknown = queries.unknown_mails(office.id, now)
         needs = Needs(
             runs=queries.failed_runs(now),
-            paused=[line for line in lines if not line.enabled and line.paused_reason != REMOVED],
+            paused=[line for line in lines if not line.enabled and not line.is_removed],
             imports=queries.imports_to_look_at(office.id, now),
             unknown_mails=unknown,
             newest_unknown=newest_unknown,

@@ -179,6 +179,23 @@ def test_what_is_not_on_the_clock_is_neither_paused_nor_resumed(db, alerts):
             due.resume(name, at(10, 20))
 
 
+def test_a_pause_may_give_any_reason_and_still_only_a_person_ends_it(db, alerts):
+    due.pause("alerts", "no longer in the code", None, at(10, 20))
+    due.write_schedule([ALERTS], now=at(10, 25))
+    assert due.materialise("alerts", WORK, at(10, 31)) is None
+    assert due.resume("alerts", at(10, 40)).reason == "no longer in the code"
+
+
+def test_a_paused_line_that_leaves_the_code_and_returns_is_still_paused(db, alerts):
+    due.pause("alerts", "the relay is being moved", None, at(10, 20))
+    due.write_schedule([], now=at(10, 25))
+    with pytest.raises(NotFound):
+        due.resume("alerts", at(10, 26))
+    due.write_schedule([ALERTS], now=at(10, 30))
+    assert due.materialise("alerts", WORK, at(10, 46)) is None
+    assert due.resume("alerts", at(10, 50)).reason == "the relay is being moved"
+
+
 def test_due_times_of_a_long_pause_are_counted_up_to_a_limit(db):
     due.write_schedule([Line("sweep", "sweep", "* * * * *", "UTC", 240)], now=NOW)
     due.pause("sweep", "for a very long while", None, NOW)

@@ -117,12 +117,12 @@ class TestWhatNeedsAPerson:
         needs = today(office).needs
         assert (needs.unknown_mails, needs.newest_unknown, len(needs)) == (1, message.id, 1)
 
-    @pytest.mark.parametrize(("reason", "count"), [("Ruth said so", 1), ("no longer in the code", 0)])
-    def test_is_a_paused_schedule_but_not_one_that_left_the_code(self, office, reason, count):
+    @pytest.mark.parametrize(("is_removed", "count"), [(False, 1), (True, 0)])
+    def test_is_a_paused_schedule_but_not_one_that_left_the_code(self, office, is_removed, count):
         database.session.add(
             JobSchedule(
                 name="alerts", kind="alerts", cron="* * * * *", time_zone="UTC", grace_seconds=60,
-                enabled=False, paused_reason=reason,
+                enabled=False, paused_reason="no longer in the code", is_removed=is_removed,
             )
         )  # fmt: skip
         database.session.flush()
