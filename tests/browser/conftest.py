@@ -43,6 +43,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "tests/browser" in item.path.as_posix():
             item.add_marker(pytest.mark.browser)
+            # A signal's error can be lost in the browser's event loop, and the test would hang for ever after all.
+            item.add_marker(pytest.mark.timeout(180, method="thread"))
 
 
 @dataclass

@@ -33,7 +33,7 @@ from devstack.state import State
 from devstack.testing import create_database, drop_database, run_id, test_servers
 from tests.conftest import MIGRATIONS
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(300, method="thread")]
 
 ROOT = Path(__file__).parent.parent.parent
 EMAIL, PASSWORD = "admin@harborvine.example", "a porch light at dusk"
