@@ -4,24 +4,22 @@ web, workers, scheduler and commands."""
 from __future__ import annotations
 
 import logging
-import re
 import sys
 from typing import TYPE_CHECKING, Any
 
 import structlog
 
 from app import sentry
+from app.discretion import without_people
 
 if TYPE_CHECKING:
     from app.config import Config
 
-DETAIL = re.compile(r"^DETAIL: .*$", re.MULTILINE)
-
 
 def quote_nobody(_: Any, __: str, event: Any) -> Any:
-    """A traceback without mail addresses, and without the row that PostgreSQL quotes when it refuses one."""
+    """A traceback without what it quotes of people (app/discretion.py)."""
     if "exception" in event:
-        event["exception"] = sentry.MAIL_ADDRESS.sub("…@…", DETAIL.sub("DETAIL: …", event["exception"]))
+        event["exception"] = without_people(event["exception"])
     return event
 
 

@@ -20,7 +20,7 @@ from typing import Any
 
 import structlog
 
-from app.domain.ops.ledger import without_people
+from app.discretion import shortened, without_people
 
 MOST_LINES = 500
 """Of one attempt. When there are more, the last one says how many were left out."""
@@ -111,10 +111,10 @@ def _line(number: int, level: str, event: str, fields: dict[str, Any]) -> dict[s
 
 
 def _fit(value: Any) -> Any:
-    """As PostgreSQL takes it, without addresses, and not too long."""
+    """As PostgreSQL takes it, without people, and not too long."""
     if isinstance(value, str):
         words = without_people(value.encode("utf-8", "replace").decode().replace("\0", ""))
-        return words if len(words) <= LONGEST else words[: LONGEST - 1] + "…"
+        return shortened(words, LONGEST)
     if isinstance(value, dict):
         return {_fit(name): _fit(each) for name, each in value.items()}
     if isinstance(value, list):
@@ -127,4 +127,4 @@ def _fit(value: Any) -> Any:
 def _traceback(exc_info: Any) -> str:
     error = exc_info if isinstance(exc_info, BaseException) else exc_info[1] if isinstance(exc_info, tuple) else None
     error = error or sys.exc_info()[1]
-    return "".join(traceback.format_exception(error))[-LONGEST:] if error else ""
+    return "".join(traceback.format_exception(error)) if error else ""
