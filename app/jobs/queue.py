@@ -26,7 +26,6 @@ from rq import Queue
 from rq.exceptions import DuplicateJobError
 from rq.job import Job
 from rq.serializers import JSONSerializer
-from rq.timeouts import JobTimeoutException
 from rq.utils import as_text
 
 from app.crash import crash_point
@@ -39,6 +38,7 @@ from app.extensions import db, redis_for_web, settings
 from app.jobs import trace
 from app.jobs.journal import Journal
 from app.jobs.kinds import KINDS, Kind
+from app.jobs.limits import JobTimeoutException
 from app.jobs.reports import Reported
 from app.jobs.run import Lease, Run
 
@@ -62,6 +62,7 @@ def start(
     *,
     trigger: Trigger,
     user_id: int | None = None,
+    office_id: int | None = None,
     dedup_key: str | None = None,
     run_after: datetime | None = None,
     now: datetime | None = None,
@@ -74,6 +75,7 @@ def start(
         args,
         trigger=trigger,
         user_id=user_id,
+        office_id=office_id,
         dedup_key=dedup_key,
         run_after=run_after,
         trace=trace.headers(),
@@ -255,7 +257,7 @@ def _perform(claimed: JobRun) -> None:
             db.session.commit()
             log.info("run.cancelled", ms=_ms(started))
             reported.cancelled(time.monotonic() - started)
-        except Exception as error:
+        except (Exception, JobTimeoutException) as error:
             _undo()
             seconds = time.monotonic() - started
             _record_failure(run, token, error, reported, seconds, timed_out=seconds >= kind.timeout)
@@ -270,7 +272,7 @@ def _undo() -> None:
 
 
 def _record_failure(
-    run: Run, token: Any, error: Exception, reported: Reported, seconds: float, *, timed_out: bool
+    run: Run, token: Any, error: BaseException, reported: Reported, seconds: float, *, timed_out: bool
 ) -> None:
     is_timeout = timed_out or isinstance(error, JobTimeoutException)
     state = ledger.fail(

@@ -17,7 +17,11 @@ depends_on = None
 OUTCOMES = "outcome IN ('ok', 'error', 'timeout', 'lost', 'cancelled')"
 OUTCOMES_BEFORE = "outcome IN ('ok', 'error', 'timeout', 'lost')"
 LEFT = "no longer in the code"  # how a line that left the code was told from a paused one until now
-PEOPLE = (("job_run", "dismissed_by_id"), ("job_schedule", "paused_by_id"))
+REFERENCES = (
+    ("job_run", "dismissed_by_id", "user"),
+    ("job_run", "office_id", "office"),
+    ("job_schedule", "paused_by_id", "user"),
+)
 
 
 def upgrade() -> None:
@@ -165,15 +169,16 @@ def upgrade() -> None:
     op.add_column("job_run", sa.Column("cancel_requested_at", sa.DateTime(timezone=True), nullable=True))
     op.add_column("job_run", sa.Column("dismissed_at", sa.DateTime(timezone=True), nullable=True))
     op.add_column("job_run", sa.Column("dismissed_by_id", sa.BigInteger(), nullable=True))
+    op.add_column("job_run", sa.Column("office_id", sa.BigInteger(), nullable=True))
     op.add_column("job_schedule", sa.Column("paused_at", sa.DateTime(timezone=True), nullable=True))
     op.add_column("job_schedule", sa.Column("paused_by_id", sa.BigInteger(), nullable=True))
     op.add_column("job_schedule", sa.Column("is_removed", sa.Boolean(), server_default="false", nullable=False))
     op.execute(f"UPDATE job_schedule SET is_removed = true, paused_reason = NULL WHERE paused_reason = '{LEFT}'")
     op.add_column("process_heartbeat", sa.Column("rss_first_kb", sa.Integer(), nullable=True))
     op.add_column("process_heartbeat", sa.Column("note", sa.Text(), server_default="", nullable=False))
-    for table, column in PEOPLE:  # checked in a second step: the first only asks for a short lock
+    for table, column, target in REFERENCES:  # checked in a second step: the first only asks for a short lock
         name = op.f(f"{table}_{column}_fkey")
-        op.create_foreign_key(name, table, "user", [column], ["id"], postgresql_not_valid=True)
+        op.create_foreign_key(name, table, target, [column], ["id"], postgresql_not_valid=True)
         op.execute(f'ALTER TABLE {table} VALIDATE CONSTRAINT "{name}"')
     allow_outcomes(OUTCOMES)
 
@@ -195,6 +200,8 @@ def downgrade() -> None:
     op.drop_column("job_schedule", "is_removed")
     op.drop_column("job_schedule", "paused_by_id")
     op.drop_column("job_schedule", "paused_at")
+    op.drop_constraint(op.f("job_run_office_id_fkey"), "job_run", type_="foreignkey")
+    op.drop_column("job_run", "office_id")
     op.drop_constraint(op.f("job_run_dismissed_by_id_fkey"), "job_run", type_="foreignkey")
     op.drop_column("job_run", "dismissed_by_id")
     op.drop_column("job_run", "dismissed_at")

@@ -33,7 +33,7 @@ INDEXES: tuple[tuple[str, str, list[object], dict[str, object]], ...] = (
         ["error_fingerprint", sa.literal_column("id DESC")],
         {
             "postgresql_where": sa.text("state = 'failed'"),
-            "postgresql_include": ["kind", "error_class", "finished_at", "dismissed_at"],
+            "postgresql_include": ["kind", "error_class", "finished_at", "dismissed_at", "office_id"],
         },
     ),
     (
@@ -58,9 +58,17 @@ INDEXES: tuple[tuple[str, str, list[object], dict[str, object]], ...] = (
     ),
 )
 
+OFFICES = """
+    UPDATE job_run SET office_id = import_batch.office_id FROM import_batch
+    WHERE job_run.kind = 'imports' AND job_run.office_id IS NULL
+        AND job_run.args ->> 'import_batch_id' = import_batch.id::text
+"""
+"""Whose affair the imports of before are: here, where no lock on the table is held meanwhile."""
+
 
 def upgrade() -> None:
     with op.get_context().autocommit_block():
+        op.execute(OFFICES)
         for table, name, columns, options in INDEXES:
             op.drop_index(name, table_name=table, postgresql_concurrently=True, if_exists=True)
             op.create_index(name, table, columns, postgresql_concurrently=True, **options)

@@ -9,7 +9,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from flask import Flask
-from sqlalchemy import inspect
+from sqlalchemy import inspect, text
 
 from app.extensions import db as database
 from devstack.testing import create_database, drop_database, run_id
@@ -46,3 +46,28 @@ def test_the_migrations_make_what_the_models_say_and_can_be_taken_back_and_made_
     assert set(inspect(database.engine).get_table_names()) <= {"alembic_version"}
     command.upgrade(alembic, "head")
     command.check(alembic)
+
+
+@pytest.mark.filterwarnings("ignore:Did not recognize type:sqlalchemy.exc.SAWarning")
+def test_imports_of_before_get_their_office_and_the_works_stay_everybodys(alembic: Config):
+    command.downgrade(alembic, "base")
+    command.upgrade(alembic, "0001")
+    with database.engine.begin() as connection:
+        connection.execute(
+            text(
+                """
+                INSERT INTO office (office_key, office_name) VALUES ('a', 'A'), ('b', 'B');
+                INSERT INTO import_batch (office_id, source, file_name, file_path, file_sha256, file_bytes)
+                    SELECT id, 'MLS', 'f', 'f', '', 1 FROM office ORDER BY id;
+                INSERT INTO job_run (kind, queue, trigger, args)
+                    SELECT 'imports', 'bulk', 'manual', jsonb_build_object('import_batch_id', id) FROM import_batch
+                    ORDER BY id;
+                INSERT INTO job_run (kind, queue, trigger, args) VALUES
+                    ('imports', 'bulk', 'manual', '{"import_batch_id": "gone"}'), ('alerts', 'alerts', 'manual', '{}')
+                """
+            )
+        )
+    command.upgrade(alembic, "head")
+    with database.engine.connect() as connection:
+        offices = connection.scalars(text("SELECT office_id FROM job_run ORDER BY id")).all()
+        assert offices == [*connection.scalars(text("SELECT id FROM office ORDER BY id")), None, None]

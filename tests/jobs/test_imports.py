@@ -17,12 +17,14 @@ pytestmark = pytest.mark.committed
 
 
 def test_the_run_that_the_button_starts_reads_the_file(sign_in, db, make):
-    staff = sign_in(make.user(make.office()))
+    office = make.office()
+    staff = sign_in(make.user(office))
     form = {"source": "Coast MLS", "mapping": "", "file": (io.BytesIO(TABLE), "homes.csv")}
     where = staff.post("/listings/imports", data=form, content_type="multipart/form-data").location
     form = {"field-1": "standard_status", "field-2": "list_price", "key-0": "1", "do": "start"}
     assert staff.post(where, data=form).status_code == 303
     run = db.session.query(JobRun).filter_by(kind="imports").one()
+    assert run.office_id == office.id, "what it says is its office's"
     work(run.id)
     db.session.expire_all()
     assert (run.state, run.error) == (RunState.SUCCEEDED, None)

@@ -151,6 +151,7 @@ def _begin(batch: ImportBatch) -> Response:
         {"import_batch_id": batch.id},
         trigger=Trigger.MANUAL,
         user_id=current_user.id,
+        office_id=batch.office_id,
         dedup_key=f"import-{batch.id}",
     )
     db.session.commit()

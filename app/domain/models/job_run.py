@@ -102,7 +102,7 @@ class JobRun(Model):
             "error_fingerprint",
             text("id DESC"),
             postgresql_where=text("state = 'failed'"),
-            postgresql_include=["kind", "error_class", "finished_at", "dismissed_at"],
+            postgresql_include=["kind", "error_class", "finished_at", "dismissed_at", "office_id"],
         ),
         Index("job_run_trigger_idx", "trigger", text("id DESC"), postgresql_where=text("trigger <> 'event'")),
         Index("job_run_finished_idx", "finished_at"),
@@ -120,6 +120,8 @@ class JobRun(Model):
     trigger: Mapped[str] = mapped_column(Text)
     user_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("user.id"))
     """Who pressed the button, when somebody did."""
+    office_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("office.id"))
+    """Whose affair it is (an import is its office's); None = the works, which all offices share."""
     after_run_id: Mapped[int | None] = mapped_column(BigInteger)
     """The run that started this one by succeeding."""
     state: Mapped[str] = mapped_column(Text, server_default=RunState.PENDING.value)

@@ -9,7 +9,6 @@ change nothing (fenced). `now` is bound everywhere, so a day can be replayed.
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -39,6 +38,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import aliased
 
 from app import sentry
+from app.discretion import shortened, without_people
 from app.domain.errors import Conflict, NotFound
 from app.domain.models import AttemptOutcome, JobAttempt, JobLogLine, JobRun, ProcessHeartbeat, RunState, Trigger
 from app.domain.ops import connections
@@ -49,7 +49,6 @@ BACKOFF = (2, 30, 180, 900)
 LOCKED_FOR = timedelta(seconds=2)
 """How long after its lease a run may still be in somebody's transaction before that is ended for it."""
 ERROR_LENGTH = 20_000
-MAIL_ADDRESS = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
 
 
 class LeaseLost(Exception):
@@ -77,13 +76,14 @@ def add(
     *,
     trigger: Trigger,
     user_id: int | None = None,
+    office_id: int | None = None,
     after_run_id: int | None = None,
     dedup_key: str | None = None,
     run_after: datetime | None = None,
     trace: dict[str, Any] | None = None,
     now: datetime | None = None,
 ) -> JobRun:
-    """Write down a run that is to be done. With a `dedup_key` that is pending or running, returns that one instead."""
+    """Write down a run that is to be done. `office_id`: whose affair it is; none = the works. With a `dedup_key` that is pending or running, returns that one instead."""
     now = now or datetime.now(UTC)
     statement = (
         insert(JobRun)
@@ -95,6 +95,7 @@ def add(
             lock_key=kind if work.skips_overlap else None,
             trigger=trigger.value,
             user_id=user_id,
+            office_id=office_id,
             after_run_id=after_run_id,
             max_attempts=work.max_attempts,
             run_after=run_after or now,
@@ -120,6 +121,7 @@ def add(
                 args,
                 trigger=trigger,
                 user_id=user_id,
+                office_id=office_id,
                 after_run_id=after_run_id,
                 dedup_key=dedup_key,
                 run_after=run_after,
@@ -342,7 +344,7 @@ def _end_attempt(
     ).scalar()
     if row is None:
         return None
-    error = None if error is None else without_people(error)[-ERROR_LENGTH:]
+    error = None if error is None else shortened(without_people(error), ERROR_LENGTH)
     is_cancelled = row.cancel_requested_at is not None
     last = is_cancelled or not again or row.attempt >= row.max_attempts
     row.state = (RunState.CANCELLED if is_cancelled else RunState.FAILED if last else RunState.PENDING).value
@@ -571,7 +573,7 @@ def retry(
     trace: dict[str, Any] | None = None,
     now: datetime | None = None,
 ) -> JobRun:
-    """A person asks for a run again: a new run with the same arguments and the same window. Raises NotFound, and
+    """A person asks for a run again: a new run with the same arguments, window and office. Raises NotFound, and
     Conflict when the run has not ended."""
     run = db.session.get(JobRun, run_id)
     if run is None:
@@ -580,7 +582,17 @@ def retry(
         raise Conflict(f"Run {run_id} is {run.state}: wait for its end, or cancel it.")
     args = run.args | {"retry_of": run.id, "window_end": window_end(run).isoformat()}
     key = f"retry-{run.id}"
-    return add(run.kind, work, args, trigger=Trigger.RETRY, user_id=user_id, dedup_key=key, trace=trace, now=now)
+    return add(
+        run.kind,
+        work,
+        args,
+        trigger=Trigger.RETRY,
+        user_id=user_id,
+        office_id=run.office_id,
+        dedup_key=key,
+        trace=trace,
+        now=now,
+    )
 
 
 def window_end(run: JobRun) -> datetime:
@@ -602,11 +614,6 @@ def _rows(result: Any) -> int:
 
 def _unsynchronised(statement: Any) -> Any:
     return statement.execution_options(synchronize_session=False)
-
-
-def without_people(words: str) -> str:
-    """An error or a log line is read by many: addresses in it (a unique key's complaint, say) are taken out."""
-    return MAIL_ADDRESS.sub("…@…", words)
 
 
 def fingerprint(kind: str, error_class: str, place: str = "") -> str:
