@@ -171,22 +171,37 @@ def choose(batch: ImportBatch, mapping: FileMapping, *, is_correction: bool) -> 
 
 
 def queue(batch: ImportBatch) -> None:
-    """Say that it may be read now. Raises Invalid when the mapping is not complete, Conflict when it has begun."""
+    """Say that it may be read now. Raises Invalid when the mapping is not complete, Conflict when it has begun or a newer
+    file of its source was read."""
     batch = queries.lock_batch(batch.id)
     if batch.state not in (ImportState.MAPPING, ImportState.QUEUED):
         raise Conflict("This file is being read already, or has been.")
+    if why := overtaken(batch):
+        raise Conflict(why)
     binding_of(batch)
     batch.state = ImportState.QUEUED
     db.session.flush()
 
 
 def resume(batch: ImportBatch) -> None:
-    """Say that a reading that stopped may go on after its last row. Raises Conflict when there is nothing to go on with."""
+    """Say that a reading that stopped may go on after its last row. Raises Conflict when there is nothing to go on with,
+    or a newer file of its source was read since."""
     batch = queries.lock_batch(batch.id)
     if batch.state in (ImportState.MAPPING, ImportState.FINISHED):
         raise Conflict("There is nothing to go on with: the file was read to its end, or not begun.")
+    if why := overtaken(batch):
+        raise Conflict(why)
     batch.state = ImportState.QUEUED
     db.session.flush()
+
+
+def overtaken(batch: ImportBatch) -> str:
+    """Why its rows must not be read any more: what a newer file of its source said would be undone. Else empty."""
+    read_at = None if batch.state == ImportState.FINISHED else queries.overtaken_at(batch)
+    if read_at is None:
+        return ""
+    day = f"{read_at:%B} {read_at.day}"
+    return f"A newer file of “{batch.source}” was read on {day}. Bring this file again if you want it."
 
 
 def first_rows(batch: ImportBatch, count: int = 10) -> list[files.Row]:
@@ -218,10 +233,16 @@ def run_import(
     it. Idempotent: killed at any point, it goes on after the last committed chunk; a finished batch is left alone.
     A file that turns out torn, or gone, ends as `failed` with a sentence; what was read before it stays.
 
-    The first import of a source counts as backfill and alerts nobody (PA-02, T9). Raises NotFound, and Conflict when
-    another worker reads the same batch.
+    The first import of a source counts as backfill and alerts nobody (PA-02, T9). Raises NotFound, Conflict when another
+    worker reads the same batch, and Invalid when a newer file of its source was read since this one came: an old file
+    never overwrites a newer one, however late it is tried again.
     """
     commit = commit or db.session.commit
+    batch = queries.lock_batch(batch_id)
+    if batch.state != ImportState.MAPPING and (why := overtaken(batch)):
+        _give_up(batch_id, why, now)
+        commit()
+        raise Invalid(why, field="file")
     batch = _begin(batch_id, now)
     commit()
     if batch.state == ImportState.FINISHED:
@@ -230,12 +251,17 @@ def run_import(
         _read_all(batch, progress, commit, now)
     except Invalid as refusal:
         db.session.rollback()
-        batch = queries.lock_batch(batch_id)
-        batch.state, batch.error = ImportState.FAILED, refusal.sentence
-        batch.finished_at = now or datetime.now(UTC)
+        batch = _give_up(batch_id, refusal.sentence, now)
     commit()
     log.info("import.ended", import_batch_id=batch_id, state=batch.state, **counts(batch))
     return counts(batch)
+
+
+def _give_up(batch_id: int, why: str, now: datetime | None) -> ImportBatch:
+    batch = queries.lock_batch(batch_id)
+    batch.state, batch.error = ImportState.FAILED, why
+    batch.finished_at = now or datetime.now(UTC)
+    return batch
 
 
 def _begin(batch_id: int, now: datetime | None) -> ImportBatch:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import orjson
-from sqlalchemy import Row, Select, and_, case, func, or_, select, text, true
+from sqlalchemy import ColumnElement, Row, Select, and_, case, exists, func, or_, select, text, true
+from sqlalchemy.orm import aliased
 
 from app.domain.errors import NotFound
-from app.domain.models import ImportBatch, ImportRow, ImportState, JobRun, Listing, User
+from app.domain.models import ImportBatch, ImportRow, ImportState, JobRun, Listing, Office, User
 from app.extensions import db
 
 ISSUE_EXAMPLES = 3
@@ -67,6 +69,35 @@ def is_first(batch: ImportBatch) -> bool:
         ImportBatch.id != batch.id,
     )
     return db.session.scalar(select(earlier.exists())) is False
+
+
+def is_overtaken(batch: Any) -> ColumnElement[bool]:
+    """Of an import that has not ended well (the class, or an alias of it): rows of a file of its source that was
+    brought later have been read. What it says is older than what is known."""
+    newer = aliased(ImportBatch)
+    return and_(batch.state != ImportState.FINISHED.value, exists().where(_newer(newer, batch)))
+
+
+def _newer(newer: Any, batch: Any) -> ColumnElement[bool]:
+    return and_(
+        newer.office_id == batch.office_id,
+        newer.source == batch.source,
+        newer.id > batch.id,
+        or_(newer.state == ImportState.FINISHED.value, newer.rows_read > 0),
+    )
+
+
+def overtaken_at(batch: ImportBatch) -> datetime | None:
+    """When the newest file of its source was read that was brought after this one, on the wall of its office."""
+    newer = aliased(ImportBatch)
+    row = db.session.execute(
+        select(func.coalesce(newer.finished_at, newer.started_at, newer.created_at), Office.time_zone)
+        .join(Office, Office.id == newer.office_id)
+        .where(_newer(newer, batch))
+        .order_by(newer.id.desc())
+        .limit(1)
+    ).one_or_none()
+    return None if row is None else row[0].astimezone(ZoneInfo(row[1]))
 
 
 def same_file(batch: ImportBatch) -> ImportBatch | None:

@@ -274,6 +274,23 @@ def test_any_table_read_twice_is_written_once(make, lines):
     assert again.rows_rejected == first.rows_rejected
 
 
+def test_an_older_file_is_not_read_after_a_newer_one_of_its_source(db, office, make):
+    older, elsewhere = queued(office.id, homes(3, price=400_000)), queued(office.id, homes(1), source="Inland MLS")
+    foreign = queued(make.office().id, homes(1))
+    run(office.id, homes(3, price=600_000))
+    with pytest.raises(Invalid, match=r"A newer file of “Coast MLS” was read on .* Bring this file again"):
+        imports.run_import(older.id)
+    assert (older.state, older.rows_read) == ("failed", 0)
+    assert "newer file" in older.error
+    assert {price for (price,) in db.session.execute(select(Listing.list_price))} == {600_000, 600_001, 600_002}
+    for verb in (imports.resume, imports.queue):
+        older.state = "queued"
+        with pytest.raises(Conflict, match="A newer file"):
+            verb(older)
+    for other in (elsewhere, foreign):  # another source, another office
+        assert imports.run_import(other.id)["created"] == 1
+
+
 def test_a_finished_import_is_left_alone(office):
     batch = run(office.id, homes(5))
     assert imports.run_import(batch.id) == imports.counts(batch)
