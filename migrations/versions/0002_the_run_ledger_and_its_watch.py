@@ -78,6 +78,22 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("day", "table_name", name=op.f("table_size_pkey")),
     )
     op.create_table(
+        "schedule_pause",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column("schedule_name", sa.Text(), nullable=False),
+        sa.Column("paused_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("resumed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("paused_by_id", sa.BigInteger(), nullable=True),
+        sa.CheckConstraint("resumed_at >= paused_at", name=op.f("schedule_pause_order_check")),
+        sa.ForeignKeyConstraint(
+            ["schedule_name"], ["job_schedule.name"], name=op.f("schedule_pause_schedule_name_fkey")
+        ),
+        sa.ForeignKeyConstraint(["paused_by_id"], ["user.id"], name=op.f("schedule_pause_paused_by_id_fkey")),
+        sa.PrimaryKeyConstraint("id", name=op.f("schedule_pause_pkey")),
+    )
+    op.create_index("schedule_pause_line_idx", "schedule_pause", ["schedule_name", "resumed_at"], unique=False)
+    op.create_table(
         "audit_entry",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
         sa.Column("office_id", sa.BigInteger(), nullable=True),
@@ -221,6 +237,8 @@ def downgrade() -> None:
     op.drop_index("audit_entry_subject_idx", table_name="audit_entry")
     op.drop_index("audit_entry_created_idx", table_name="audit_entry")
     op.drop_table("audit_entry")
+    op.drop_index("schedule_pause_line_idx", table_name="schedule_pause")
+    op.drop_table("schedule_pause")
     op.drop_table("table_size")
     op.drop_table("job_hour")
     op.drop_table("job_day")

@@ -15,6 +15,7 @@ from app.domain.models.job_run import (
     JobSchedule,
     ProcessHeartbeat,
     RunState,
+    SchedulePause,
     Trigger,
 )
 from app.domain.models.job_tally import JobDay, JobHour, TableSize
@@ -73,6 +74,7 @@ __all__ = [
     "RunState",
     "SavedSearch",
     "SavedSearchVersion",
+    "SchedulePause",
     "SearchKey",
     "Stream",
     "Suppression",

@@ -62,10 +62,28 @@ class JobSchedule(Model):
     is_removed: Mapped[bool] = mapped_column(Boolean, server_default="false")
     """The line left the code, which nobody decided here: it comes back with the code, paused if a person had paused it."""
     due_from: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
-    """Due times before this are not owed: the line was new, changed or paused then."""
+    """Due times before this are not owed: the line was new or changed then."""
     last_due_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     next_due_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     updated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+
+
+class SchedulePause(Model):
+    """A pause of a schedule line that is over: its due times are not owed, those around it are. One that still lasts
+    stands on its line."""
+
+    __tablename__ = "schedule_pause"
+    __table_args__ = (
+        CheckConstraint("resumed_at >= paused_at", name="order"),
+        Index("schedule_pause_line_idx", "schedule_name", "resumed_at"),
+    )
+
+    id: Mapped[Id]
+    schedule_name: Mapped[str] = mapped_column(Text, ForeignKey("job_schedule.name"))
+    paused_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    resumed_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    reason: Mapped[str] = mapped_column(Text)
+    paused_by_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("user.id"))
 
 
 class JobRun(Model):

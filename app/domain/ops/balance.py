@@ -1,4 +1,4 @@
-"""The balance: every row that came in is somewhere, and the sums say where (design §3).
+"""The balance: every row that came in is somewhere, and the sums say where (docs/flow.md).
 
 Each part is counted by its own facts, never by subtraction, so a row that is nowhere, or in two places, leaves a
 remainder. A remainder that is not zero is a defect or a loss, and turns the operations page red.
@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from app.domain.models import MessageState
 from app.domain.ops import queries
-from app.domain.ops.clock import occurrences
+from app.domain.ops.clock import owed
 from app.domain.ops.queries import Window
 
 SETTLING = timedelta(seconds=30)
@@ -128,7 +128,7 @@ def _messages(window: Window) -> Sum:
 def _due_times(window: Window) -> Sum:
     until = window.until - SETTLING
     rows = queries.due_times(window.since, until)
-    owed = sum(len(owed_times(row, window)) for row in rows)
+    total_owed = sum(len(owed_times(row, window)) for row in rows)
 
     def total(name: str) -> int:
         return sum(getattr(row, name) for row in rows)
@@ -136,7 +136,7 @@ def _due_times(window: Window) -> Sum:
     return Sum(
         "due_times",
         "Due times",
-        owed,
+        total_owed,
         [
             Part(total("ran"), "ran", "succeeded", always=True),
             Part(total("failed"), "failed", "failed"),
@@ -149,9 +149,12 @@ def _due_times(window: Window) -> Sum:
 
 
 def owed_times(row: queries.AnyRow, window: Window) -> list[datetime]:
-    """The due times that the clock of this line owes in the window, by arithmetic alone."""
-    since = max(window.since, row.due_from)
-    return list(occurrences(row.cron, row.time_zone, since, window.until - SETTLING))
+    """The due times that the clock of this line owes in the window, by arithmetic alone: those of its pauses are not."""
+    since, until = max(window.since, row.due_from), window.until - SETTLING
+    pauses = list(zip(row.paused_ats, row.resumed_ats, strict=True))
+    if row.paused_since is not None:
+        pauses.append((row.paused_since, max(row.paused_since, until)))
+    return list(owed(row.cron, row.time_zone, since, until, pauses))
 
 
 def missing_times(window: Window, limit: int = 50) -> list[tuple[str, datetime]]:

@@ -17,6 +17,10 @@ MOST_COUNTED = 10_000
 """Due times are counted no further: a minute's line makes half a million a year."""
 
 
+Span = tuple[datetime, datetime]
+"""From, to: a due time at the first moment lies outside, at the last one inside."""
+
+
 @dataclass(frozen=True)
 class Line:
     """One line of the schedule. `grace_seconds`: a due time this long past without a success is overdue."""
@@ -44,6 +48,31 @@ def occurrences(cron: str, time_zone: str, after: datetime, until: datetime) -> 
             return
         if due > after and not (names_its_hour and _is_second_of_two(wall)):
             yield due
+
+
+def spans(after: datetime, until: datetime, pauses: Iterable[Span]) -> list[Span]:
+    """The parts of (after, until] that lie outside the pauses, in order. Of a pause, its end still belongs to it."""
+    found = []
+    for begin, end in sorted(pauses):
+        if begin > after and begin <= until:
+            found.append((after, begin))
+        after = max(after, end)
+    return [*found, (after, until)] if after < until else found
+
+
+def owed(cron: str, time_zone: str, after: datetime, until: datetime, pauses: Iterable[Span]) -> Iterator[datetime]:
+    """The due times in (after, until] that fell into no pause."""
+    for begin, end in spans(after, until, pauses):
+        yield from occurrences(cron, time_zone, begin, end)
+
+
+def last_owed(cron: str, time_zone: str, until: datetime, since: datetime, pauses: Iterable[Span]) -> datetime | None:
+    """The newest due time in (since, until] that fell into no pause, or None."""
+    for begin, end in reversed(spans(since, until, pauses)):
+        newest = last_due(cron, time_zone, end, begin)
+        if newest is not None:
+            return newest
+    return None
 
 
 def next_due(cron: str, time_zone: str, after: datetime) -> datetime:

@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from app.domain.errors import Conflict, Invalid, NotFound
-from app.domain.models import JobRun, JobSchedule, RunState, Trigger
+from app.domain.models import JobRun, JobSchedule, RunState, SchedulePause, Trigger
 from app.domain.ops.clock import Line, count_due, next_due, occurrences
 from app.domain.ops.ledger import Work
 from app.extensions import db
@@ -158,7 +158,13 @@ def pause(
     paused = db.session.execute(
         update(JobSchedule)
         .where(JobSchedule.name == name, JobSchedule.enabled)
-        .values(enabled=False, paused_reason=reason, paused_at=now, paused_by_id=user_id, updated_at=now)
+        .values(
+            enabled=False,
+            paused_reason=reason,
+            paused_at=func.greatest(now, JobSchedule.last_due_at),
+            paused_by_id=user_id,
+            updated_at=now,
+        )
         .returning(JobSchedule)
         .execution_options(populate_existing=True, synchronize_session=False)
     ).scalar()
@@ -171,8 +177,8 @@ def pause(
 
 
 def resume(name: str, now: datetime | None = None) -> Pause:
-    """Start the clock of a paused line: it owes its due times from now on. Those of the pause are neither missed nor
-    owed; how many they were is said. Raises NotFound, and Conflict when it is not paused."""
+    """Start the clock of a paused line. The due times of the pause are neither missed nor owed, and how many they were
+    is said; those before it stay in the books. Raises NotFound, and Conflict when it is not paused."""
     now = now or datetime.now(UTC)
     row = db.session.execute(
         select(JobSchedule).where(JobSchedule.name == name).with_for_update().execution_options(populate_existing=True)
@@ -182,9 +188,15 @@ def resume(name: str, now: datetime | None = None) -> Pause:
     if row.enabled:
         raise Conflict(f"“{name}” is not paused.")
     since = row.paused_at or row.updated_at
+    now = max(now, since)
     over = Pause(name, since, now, row.paused_reason or "", count_due(row.cron, row.time_zone, since, now))
+    db.session.add(
+        SchedulePause(
+            schedule_name=name, paused_at=since, resumed_at=now, reason=over.reason, paused_by_id=row.paused_by_id
+        )
+    )
     row.enabled, row.paused_reason, row.paused_at, row.paused_by_id = True, None, None, None
-    row.due_from = row.last_due_at = row.updated_at = now
+    row.last_due_at = row.updated_at = now
     row.next_due_at = next_due(row.cron, row.time_zone, now)
     db.session.flush()
     return over

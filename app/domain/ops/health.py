@@ -13,7 +13,7 @@ from typing import Any
 
 from app.domain.ops import probing, queries
 from app.domain.ops.balance import Sum
-from app.domain.ops.clock import last_due, occurrences
+from app.domain.ops.clock import Span, last_owed, owed
 from app.domain.ops.registry import registry
 from app.gateways.probes import Answer
 
@@ -187,7 +187,9 @@ def _newest_answers(written: Sequence[dict[str, Any]]) -> dict[str, Answer]:
 def _judge_line(line: dict[str, Any], now: datetime) -> ScheduleHealth:
     due_from = _moment(line["due_from"]) or now
     grace = timedelta(seconds=line["grace_seconds"])
-    expected = last_due(line["cron"], line["time_zone"], now - grace, due_from) if line["enabled"] else None
+    pauses: list[Span] = [(_moment(begin) or now, _moment(end) or now) for begin, end in line["pauses"]]
+    clock = line["cron"], line["time_zone"]
+    expected = last_owed(*clock, now - grace, due_from, pauses) if line["enabled"] else None
     last_good, last_success = _moment(line["last_good_due"]), _moment(line["last_success"])
     # Kept by its own run, or by any success since: a person's retry does for a failed one.
     is_kept = expected is None or any(moment is not None and moment >= expected for moment in (last_good, last_success))
@@ -201,16 +203,11 @@ def _judge_line(line: dict[str, Any], now: datetime) -> ScheduleHealth:
         paused_reason=line["paused_reason"],
         next_due=_moment(line["next_due_at"]),
         last_success=last_success,
-        overdue_since=None if is_kept else _first_broken(line, last_good or due_from, now - grace),
+        overdue_since=None if is_kept else next(owed(*clock, last_good or due_from, now - grace, pauses), None),
         paused_at=_moment(line["paused_at"]),
         paused_by=line["paused_by"],
         is_written=expected is None or (_moment(line["last_written_due"]) or due_from) >= expected,
     )
-
-
-def _first_broken(line: dict[str, Any], since: datetime, until: datetime) -> datetime | None:
-    """The first due time after the last one that was kept."""
-    return next(iter(occurrences(line["cron"], line["time_zone"], since, until)), None)
 
 
 def verdict(now: datetime | None = None, *, signs: Vitals | None = None, sums: Sequence[Sum] | None = None) -> Verdict:

@@ -211,6 +211,7 @@ KEPT: dict[str, str] = {
     "office": "the offices",
     "saved_search": "a few for each buyer",
     "saved_search_version": "a few for each search, kept as long as it; answers why a home matched",
+    "schedule_pause": "one for each time that a person stopped a line of the clock",
     "search_key": "rewritten with its search",
     "suppression": "must never be forgotten (PA-24)",
     "table_size": "one row a day for each table, for ever: ten years are about 150,000",

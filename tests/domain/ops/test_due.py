@@ -5,12 +5,14 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import text
 
 from app.domain.errors import Conflict, Invalid, NotFound
 from app.domain.models import JobRun, JobSchedule
-from app.domain.ops import balance, due, ledger
+from app.domain.ops import balance, due, health, ledger
 from app.domain.ops.clock import MOST_COUNTED, Line
 from app.domain.ops.ledger import Work
+from app.domain.ops.queries import Window
 
 ALERTS = Line("alerts", "alerts", "*/15 * * * *", "UTC", 600)
 NIGHTLY = Line("retention", "retention", "30 1 * * *", "America/New_York", 3600)
@@ -118,15 +120,61 @@ def test_a_paused_line_stays_paused_when_the_code_is_deployed_again(db, alerts):
 
 
 def test_a_paused_line_makes_no_due_times_and_owes_none_of_them_afterwards(db, alerts):
-    due.pause("alerts", "the relay is being moved", None, at(10, 20))
+    due.pause("alerts", "the relay is being moved", None, at(10, 20), work=WORK)
     assert due.materialise("alerts", WORK, at(10, 31)) is None
-    assert balance_of_due_times(at(10, 46)) == (0, 0), "while it is paused"
+    assert balance_of_due_times(at(10, 46)) == (1, 0), "while it is paused"
     over = due.resume("alerts", at(13, 20))
     due.materialise("alerts", WORK, at(13, 31))
-    assert rows(db) == [("13:30", "pending")]
+    assert rows(db) == [("10:15", "missed"), ("13:30", "pending")]
     assert (over.since, over.until, over.not_owed) == (at(10, 20), at(13, 20), 12)
     assert over.reason == "the relay is being moved"
-    assert balance_of_due_times(at(13, 31)) == (1, 0), "after it"
+    assert balance_of_due_times(at(13, 31)) == (2, 0), "after it"
+
+
+def test_a_pause_takes_no_due_time_before_it_out_of_the_books_the_missed_ones_neither(db, alerts):
+    """Three are missed in an outage and one runs; one of them without a run stays missing, too."""
+    due.materialise("alerts", WORK, at(11, 1))
+    db.session.execute(text("DELETE FROM job_run WHERE due_at = :due"), {"due": at(10, 30)})
+    books = parts_of_due_times(at(11, 2))
+    assert books == {"total": 4, "left over": 1, "missed": 2, "going": 1, "succeeded": 0}
+    due.pause("alerts", "the relay is being moved", None, at(11, 5), work=WORK)
+    assert parts_of_due_times(at(11, 50)) == books, "while it is paused"
+    due.resume("alerts", at(12, 5))
+    assert parts_of_due_times(at(12, 10)) == books, "after it"
+    due.pause("alerts", "and once more", None, at(12, 20), work=WORK)
+    due.resume("alerts", at(12, 40))
+    assert parts_of_due_times(at(12, 44)) == books | {"total": 5, "missed": 3}
+    window = Window(NOW, at(12, 44))
+    assert balance.missing_times(window) == [("alerts", at(10, 30))]
+
+
+def parts_of_due_times(now: datetime) -> dict[str, int]:
+    line = next(line for line in balance.balance(NOW, now) if line.key == "due_times")
+    return {"total": line.total, "left over": line.remainder} | {part.key: part.count for part in line.shown}
+
+
+def test_a_line_is_not_overdue_for_what_fell_into_a_pause_and_still_for_what_came_before(db, alerts):
+    due.pause("alerts", "the relay is being moved", None, at(10, 10), work=WORK)
+    due.resume("alerts", at(13, 5))
+    assert overdue_since(at(13, 10)) is None
+    assert overdue_since(at(13, 26)) == at(13, 15)
+    due.pause("alerts", "once more", None, at(13, 27), work=WORK)
+    assert overdue_since(at(14, 0)) is None, "while it is paused nobody waits for it"
+    due.resume("alerts", at(14, 1))
+    assert overdue_since(at(14, 2)) == at(13, 15)
+
+
+def overdue_since(now: datetime) -> datetime | None:
+    return next(line.overdue_since for line in health.vitals(now).schedules if line.name == "alerts")
+
+
+def test_a_pause_begins_after_the_last_due_time_that_became_a_run(db, alerts):
+    """Two processes, two clocks: the run was made by the one that is ahead."""
+    due.materialise("alerts", WORK, at(10, 15, 1))
+    due.pause("alerts", "the relay is being moved", None, at(10, 14, 59))
+    assert parts_of_due_times(at(10, 40)) == {"total": 1, "left over": 0, "going": 1, "succeeded": 0}
+    due.resume("alerts", at(10, 14, 59))
+    assert parts_of_due_times(at(10, 29)) == {"total": 1, "left over": 0, "going": 1, "succeeded": 0}
 
 
 def balance_of_due_times(now: datetime) -> tuple[int, int]:

@@ -215,12 +215,18 @@ def unalertable_reasons(window: Window) -> list[AnyRow]:
 
 
 def due_times(since: datetime, until: datetime) -> list[AnyRow]:
-    """For each line that is not paused: its clock, and how many of its due times have a run in which state."""
+    """For each line: its clock, its pauses, and how many of its due times have a run in which state. `paused_since`: of
+    the pause that still lasts; those that are over are `paused_ats` and `resumed_ats`, pairwise."""
     return list(
         db.session.execute(
             text(
                 """
                 SELECT s.name, s.cron, s.time_zone, s.due_from,
+                    CASE WHEN NOT s.enabled THEN coalesce(s.paused_at, s.updated_at) END AS paused_since,
+                    ARRAY(SELECT p.paused_at FROM schedule_pause p
+                        WHERE p.schedule_name = s.name AND p.resumed_at > :since ORDER BY p.id) AS paused_ats,
+                    ARRAY(SELECT p.resumed_at FROM schedule_pause p
+                        WHERE p.schedule_name = s.name AND p.resumed_at > :since ORDER BY p.id) AS resumed_ats,
                     count(r.id) FILTER (WHERE r.state = 'succeeded') AS ran,
                     count(r.id) FILTER (WHERE r.state = 'failed') AS failed,
                     count(r.id) FILTER (WHERE r.state = 'missed') AS missed,
@@ -228,7 +234,7 @@ def due_times(since: datetime, until: datetime) -> list[AnyRow]:
                     count(r.id) FILTER (WHERE r.state IN ('pending', 'running')) AS going
                 FROM job_schedule s LEFT JOIN job_run r
                     ON r.schedule_name = s.name AND r.due_at > greatest(:since, s.due_from) AND r.due_at <= :until
-                WHERE s.enabled GROUP BY s.name ORDER BY s.name
+                WHERE NOT s.is_removed GROUP BY s.name ORDER BY s.name
                 """
             ),
             {"since": since, "until": until},
@@ -252,6 +258,8 @@ _VITALS = text(
         (SELECT coalesce(json_agg(found), '[]') FROM (
             SELECT s.name, s.kind, s.cron, s.time_zone, s.grace_seconds, s.enabled, s.paused_reason, s.due_from,
                 s.next_due_at, s.paused_at,
+                (SELECT coalesce(json_agg(json_build_array(p.paused_at, p.resumed_at)), '[]') FROM schedule_pause p
+                    WHERE p.schedule_name = s.name AND p.resumed_at > :month_ago) AS pauses,
                 (SELECT u.full_name FROM "user" u WHERE u.id = s.paused_by_id) AS paused_by,
                 (SELECT max(r.due_at) FROM job_run r WHERE r.schedule_name = s.name AND r.state = 'succeeded'
                     AND r.due_at > :month_ago) AS last_good_due,
