@@ -13,7 +13,7 @@ import socket
 import time
 import traceback
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -49,8 +49,8 @@ HINT_TTL = 120
 FAILURE_TTL = 60
 RING_AGAIN = timedelta(seconds=30)
 """After this, whoever was told of a run and did not take it is taken for dead, and the bell is rung again."""
-TIME_TO_SAY_SO = timedelta(seconds=5)
-"""How much longer than its time a run is held, so that it is its own time-out that ends it, not the end of its lease."""
+TIME_TO_SAY_SO = 5.0
+"""Seconds: how much longer than its time a run is held, so that it is its own time-out that ends it, not the end of its lease."""
 HOUSE = Path(__file__).parent.parent
 EPOCH = "porchlight:epoch"
 """A key that Redis loses only together with everything else: without it, all hints are rung again at once."""
@@ -212,7 +212,7 @@ def _perform(claimed: JobRun) -> None:
         db.session.commit()
         reported.failed(unknown)
         return
-    deadline = datetime.now(UTC) + timedelta(seconds=kind.timeout) + TIME_TO_SAY_SO
+    deadline = started + kind.timeout + TIME_TO_SAY_SO
     journal = Journal(claimed.attempt)
     with (
         structlog.contextvars.bound_contextvars(stage=name, attempt=claimed.attempt),

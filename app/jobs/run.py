@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
+import time
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple, Self
 from uuid import UUID
 
@@ -23,10 +24,11 @@ WRITE_EVERY = 1.0
 class Lease:
     """Keeps a run ours while its job works: a thread with a connection of its own lengthens the lease, but never past
     the deadline, so that a job that hangs for ever loses its run. The same thread writes down how far the job is and
-    what it says, which therefore outlive a rollback. Context manager."""
+    what it says, which therefore outlive a rollback. Context manager. `deadline`: as time.monotonic() says, which no
+    change of a clock moves."""
 
     def __init__(
-        self, run_id: int, token: UUID, seconds: int, deadline: datetime, journal: Journal | None = None
+        self, run_id: int, token: UUID, seconds: int, deadline: float, journal: Journal | None = None
     ) -> None:
         self.run_id, self.token, self.seconds, self.deadline = run_id, token, seconds, deadline
         self.journal = journal
@@ -39,8 +41,9 @@ class Lease:
         self._engine = db.engine
         self._thread = threading.Thread(target=self._keep, name=f"lease-{run_id}", daemon=True)
 
-    def until(self) -> datetime:
-        return min(datetime.now(UTC) + timedelta(seconds=self.seconds), self.deadline)
+    def until(self) -> timedelta:
+        """How far from now on the run is ours."""
+        return timedelta(seconds=min(self.seconds, self.deadline - time.monotonic()))
 
     def report(self, progress: dict[str, Any]) -> None:
         self.progress = progress
@@ -74,7 +77,7 @@ class Lease:
 
     def _renew(self) -> bool:
         """False when there is nothing more to renew."""
-        if datetime.now(UTC) >= self.deadline:
+        if time.monotonic() >= self.deadline:
             log.warning("run.deadline_passed", run_id=self.run_id)
             return False
         try:

@@ -11,12 +11,12 @@ import time
 from contextlib import suppress
 
 import structlog
-from rq.timeouts import JobTimeoutException, UnixSignalDeathPenalty
 
 from app import sentry
 from app.domain.ops import connections, ledger
 from app.extensions import db
 from app.jobs.kinds import KINDS
+from app.jobs.limits import limit
 from app.jobs.queue import work
 from app.jobs.reports import report_lost
 from app.jobs.worker import cause_of_death
@@ -96,7 +96,7 @@ class StandIn:
             os.environ["RQ_WORKER_ID"] = self.name
             self.forks.adopt()
             connections.take_own(connections.name_of(run_id, self.name), seconds)
-            with UnixSignalDeathPenalty(seconds, JobTimeoutException):  # type: ignore[no-untyped-call]
+            with limit(seconds):
                 work(run_id)
             code = 0
         except BaseException as error:

@@ -25,6 +25,7 @@ from app import sentry
 from app.domain.ops import connections, incidents, ledger
 from app.domain.ops.heartbeat import Heart
 from app.extensions import db
+from app.jobs.limits import TimeLimit
 from app.jobs.queue import ring_due, run_id_of
 from app.jobs.reports import report_lost
 
@@ -43,6 +44,7 @@ class PorchWorker(Worker):
     """One queue's worker. Needs an app context around its whole life."""
 
     log_result_lifespan = False
+    death_penalty_class = TimeLimit
     max_connection_wait_time = 5.0  # seconds between tries when Redis is away
 
     def __init__(self, queue: str, redis_url: str, version: str = "") -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 import redis
 import sentry_sdk
+import structlog
 from rq import Queue
 from rq.serializers import JSONSerializer
 from sentry_sdk.transport import Transport
@@ -14,8 +17,10 @@ from app.domain.models import JobAttempt, JobRun, Office, RunState, Trigger
 from app.domain.ops import ledger
 from app.extensions import db as database
 from app.jobs.kinds import KINDS, Kind
+from app.jobs.limits import JobTimeoutException, TimeLimit, limit
 from app.jobs.queue import place_of, ring, ring_due, start, work
 from app.jobs.run import Run
+from app.jobs.worker import PorchWorker
 from tests.blueprints.test_health import app_with
 
 
@@ -275,6 +280,32 @@ def test_a_cancelled_job_stops_at_its_next_chunk_and_undoes_that_one(db, errand)
     assert [each.outcome for each in db.session.query(JobAttempt)] == ["cancelled"]
     assert [key for (key,) in db.session.query(Office.office_key)] == ["first"]
     assert db.session.query(JobRun).count() == 1, "nothing follows"
+
+
+class Tongue:
+    """Slow to say what it is."""
+
+    def __str__(self) -> str:
+        time.sleep(60)
+        return "slow"
+
+
+def test_the_end_of_a_jobs_time_is_not_swallowed_where_errors_are(db, errand):
+    """The alarm rings once. Here it rings while a log line is kept, which no error may disturb."""
+
+    def talk(_: Run) -> dict[str, int]:
+        structlog.get_logger("talk").info("row.read", tongue=Tongue())
+        return {}
+
+    errand["function"] = talk
+    run_id = begun()
+    with limit(1):
+        work(run_id)
+    run = found(run_id)
+    assert (run.state, run.error_class) == (RunState.PENDING, "JobTimeoutException")
+    assert [each.outcome for each in db.session.query(JobAttempt)] == ["timeout"]
+    assert not issubclass(JobTimeoutException, Exception)
+    assert PorchWorker.death_penalty_class is TimeLimit
 
 
 def test_a_kind_that_left_the_code_fails_with_those_words(db, errand):

@@ -4,11 +4,12 @@ process left locked can be set free. Nothing in this file commits."""
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import column, event, func, select, table
 
+from app.domain.moments import database_now
 from app.extensions import db
 
 LONGEST_NAME = 63
@@ -52,7 +53,7 @@ def held(names: Iterable[str], up_for: timedelta) -> set[str]:
     `up_for`: its restart parts everybody from it, and who lives is not back yet."""
     wanted = set(names)
     up_since: datetime = db.session.execute(select(func.pg_postmaster_start_time())).scalar_one()
-    if datetime.now(UTC) - up_since < up_for:
+    if database_now() - up_since < up_for:
         return wanted
     db.session.execute(select(func.pg_stat_clear_snapshot()))  # else this transaction sees who was there when it began
     theirs = select(_activity.c.application_name).where(

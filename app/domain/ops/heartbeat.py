@@ -18,6 +18,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from app.config import VERSION
 from app.domain.models import ProcessHeartbeat
+from app.domain.moments import moment
 from app.extensions import db, settings
 
 
@@ -39,9 +40,10 @@ class Heart:
         return name_of(self.role, self.queue, self.instance)
 
     def beat(self, current_run_id: int | None = None, *, note: str = "", now: datetime | None = None) -> None:
-        """Say: still here, using this much memory, doing this; and what is out of the ordinary."""
+        """Say: still here, using this much memory, doing this; and what is out of the ordinary. When, PostgreSQL says:
+        by its own clock, hours ahead, a process would live for hours after its death."""
         values = {
-            "seen_at": now or datetime.now(UTC),
+            "seen_at": moment(now),
             "rss_kb": memory_kb(),
             "current_run_id": current_run_id,
             "note": note,

@@ -3,7 +3,8 @@ Redis only wakes somebody up. Nothing in this file commits.
 
 One run passes through: add → claim → (renew, fence)* → finish | fail | stop | lose → …; reap takes back what a dead worker
 held. A claim hands out a token; every later word about the run must show it, so a worker that lost its lease can
-change nothing (fenced). `now` is bound everywhere, so a day can be replayed.
+change nothing (fenced). It is PostgreSQL that says what time it is, so that a host whose clock is wrong harms nobody; a
+`now` that is given goes before it, so that a day can be replayed.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 from uuid import UUID, uuid4
@@ -20,6 +21,7 @@ from sqlalchemy import (
     CursorResult,
     DateTime,
     Integer,
+    Interval,
     Text,
     Uuid,
     and_,
@@ -41,6 +43,7 @@ from app import sentry
 from app.discretion import shortened, without_people
 from app.domain.errors import Conflict, NotFound
 from app.domain.models import AttemptOutcome, JobAttempt, JobLogLine, JobRun, ProcessHeartbeat, RunState, Trigger
+from app.domain.moments import database_now, moment
 from app.domain.ops import connections
 from app.extensions import db
 
@@ -83,8 +86,9 @@ def add(
     trace: dict[str, Any] | None = None,
     now: datetime | None = None,
 ) -> JobRun:
-    """Write down a run that is to be done. `office_id`: whose affair it is; none = the works. With a `dedup_key` that is pending or running, returns that one instead."""
-    now = now or datetime.now(UTC)
+    """Write down a run that is to be done. `office_id`: whose affair it is; none = the works, which all offices share.
+    With a `dedup_key` that is pending or running, returns that one instead."""
+    at = moment(now)
     statement = (
         insert(JobRun)
         .values(
@@ -98,9 +102,9 @@ def add(
             office_id=office_id,
             after_run_id=after_run_id,
             max_attempts=work.max_attempts,
-            run_after=run_after or now,
+            run_after=run_after or at,
             trace=trace or null(),
-            created_at=now,
+            created_at=at,
         )
         .on_conflict_do_nothing(
             index_elements=[JobRun.dedup_key],
@@ -140,13 +144,12 @@ def claim(run_id: int, worker: str, lease_seconds: int, now: datetime | None = N
     The attempt is counted here, before the work. A run that may not overlap another of its kind ends as skipped when
     it came from the clock or a person; one that follows from another run waits a little and is offered again.
     """
-    now = now or datetime.now(UTC)
     asked = {
         "the_run": run_id,
         "the_token": uuid4(),
         "the_worker": worker,
         "the_moment": now,
-        "lease_end": now + timedelta(seconds=lease_seconds),
+        "the_lease": timedelta(seconds=lease_seconds),
     }
     run: JobRun | None
     try:
@@ -155,23 +158,24 @@ def claim(run_id: int, worker: str, lease_seconds: int, now: datetime | None = N
     except IntegrityError:  # another of its kind was claimed in the same instant: the unique lock key decided
         run = None
     if run is None:
-        _refuse_overlap(run_id, now)
+        _refuse_overlap(run_id, moment(now))
     return run
 
 
 @cache
 def _claiming() -> Any:
     """One statement, put together once: most of what a claim cost was building it anew."""
+    at = _given_or_now()
     claimed = (
         update(JobRun)
-        .where(_due(bindparam("the_run"), bindparam("the_moment")), ~_taken())
+        .where(_due(bindparam("the_run"), at), ~_taken())
         .values(
             state=RunState.RUNNING.value,
             attempt=JobRun.attempt + 1,
             lease_token=bindparam("the_token", type_=Uuid),
-            lease_until=bindparam("lease_end", type_=DateTime(timezone=True)),
+            lease_until=at + bindparam("the_lease", type_=Interval),
             worker=bindparam("the_worker", type_=Text),
-            started_at=bindparam("the_moment", type_=DateTime(timezone=True)),
+            started_at=at,
             finished_at=None,
             progress=null(),
         )
@@ -189,6 +193,10 @@ def _claiming() -> Any:
     )
 
 
+def _given_or_now() -> Any:
+    return func.coalesce(bindparam("the_moment", type_=DateTime(timezone=True)), moment(None))
+
+
 def _due(run_id: Any, now: Any) -> Any:
     return and_(JobRun.id == run_id, JobRun.state == RunState.PENDING.value, JobRun.run_after <= now)
 
@@ -199,7 +207,7 @@ def _taken() -> Any:
     return exists().where(other.lock_key == JobRun.lock_key, other.state == RunState.RUNNING.value)
 
 
-def _refuse_overlap(run_id: int, now: datetime) -> None:
+def _refuse_overlap(run_id: int, now: Any) -> None:
     due, taken = _due(run_id, now), _taken()
     follows = JobRun.trigger == Trigger.EVENT.value
     db.session.execute(
@@ -220,16 +228,17 @@ def _held(run_id: Any, token: Any) -> Any:
     return and_(JobRun.id == run_id, JobRun.state == RunState.RUNNING.value, JobRun.lease_token == token)
 
 
-def renewal(run_id: int, token: UUID, until: datetime, progress: dict[str, Any] | None) -> Any:
-    """The statement that keeps a lease alive, for the renewing thread's own connection. Returns when a person asked for
-    the run to stop (NULL: nobody did), and no row at all when the lease is lost."""
-    values: dict[str, Any] = {"lease_until": until}
+def renewal(run_id: int, token: UUID, until: datetime | timedelta, progress: dict[str, Any] | None) -> Any:
+    """The statement that keeps a lease alive, for the renewing thread's own connection. `until`: from now on, or a
+    moment. Returns when a person asked for the run to stop (NULL: nobody did), and no row at all when the lease is
+    lost."""
+    values: dict[str, Any] = {"lease_until": moment(None) + until if isinstance(until, timedelta) else until}
     if progress is not None:
         values["progress"] = cast(progress, JSONB)
     return update(JobRun).where(_held(run_id, token)).values(**values).returning(JobRun.cancel_requested_at)
 
 
-def fence(run_id: int, token: UUID, until: datetime, progress: dict[str, Any] | None = None) -> None:
+def fence(run_id: int, token: UUID, until: datetime | timedelta, progress: dict[str, Any] | None = None) -> None:
     """Last word of a transaction inside a run: proves that the lease is still ours, and lengthens it.
 
     Raises LeaseLost when it is not, and Cancelled when a person asked for the run to stop; the caller rolls back.
@@ -246,7 +255,6 @@ def finish(
 ) -> None:
     """Succeeded. In the same transaction as the last effects; raises LeaseLost when the lease is no longer ours, and
     Cancelled when a person asked for the run to stop meanwhile."""
-    now = now or datetime.now(UTC)
     said = {
         "the_run": run_id,
         "the_token": token,
@@ -264,7 +272,7 @@ def finish(
 def _finishing() -> Any:
     """Of the run and of its attempt, in one statement that is put together once. A run whose cancelling was asked for
     does not match."""
-    moment = bindparam("the_moment", type_=DateTime(timezone=True))
+    at = _given_or_now()
     done = (
         update(JobRun)
         .where(
@@ -273,7 +281,7 @@ def _finishing() -> Any:
         )
         .values(
             state=RunState.SUCCEEDED.value,
-            finished_at=moment,
+            finished_at=at,
             counts=bindparam("the_counts", type_=JSONB),
             lease_token=None,
             lease_until=None,
@@ -287,7 +295,7 @@ def _finishing() -> Any:
     return _unsynchronised(
         update(JobAttempt)
         .where(JobAttempt.run_id == done.c.id, JobAttempt.attempt == done.c.attempt)
-        .values(finished_at=moment, outcome=AttemptOutcome.OK.value, rss_peak_kb=bindparam("the_peak", type_=Integer))
+        .values(finished_at=at, outcome=AttemptOutcome.OK.value, rss_peak_kb=bindparam("the_peak", type_=Integer))
     )
 
 
@@ -338,7 +346,7 @@ def _end_attempt(
     rss_peak_kb: int | None = None,
     now: datetime | None = None,
 ) -> RunState | None:
-    now = now or datetime.now(UTC)
+    now = now or database_now()
     row = db.session.execute(
         select(JobRun).where(where).with_for_update().execution_options(populate_existing=True)
     ).scalar()
@@ -376,7 +384,7 @@ def reap(now: datetime | None = None, limit: int = 500, *, lease_seconds: int = 
     With `lease_seconds`, a third of a lease without a renewal is enough where the working process holds no connection
     at all: it was killed with its worker, so that nobody is left to say so.
     """
-    now = now or datetime.now(UTC)
+    now = now or database_now()
     taken = _take_back(now, limit) + _take_back_from_the_dead(now, lease_seconds, limit)
     locked = select(JobRun.id, JobRun.worker).where(
         JobRun.state == RunState.RUNNING.value, JobRun.lease_until < now - LOCKED_FOR
@@ -464,10 +472,9 @@ def _close_attempt(
 
 def next_due(kinds: Sequence[str], now: datetime | None = None) -> tuple[int, str] | None:
     """The run of one of these kinds that has been due for longest, and its kind."""
-    now = now or datetime.now(UTC)
     row = db.session.execute(
         select(JobRun.id, JobRun.kind)
-        .where(JobRun.state == RunState.PENDING.value, JobRun.run_after <= now, JobRun.kind.in_(kinds))
+        .where(JobRun.state == RunState.PENDING.value, JobRun.run_after <= moment(now), JobRun.kind.in_(kinds))
         .order_by(JobRun.run_after, JobRun.id)
         .limit(1)
     ).one_or_none()
@@ -495,11 +502,11 @@ def take_hints(
 
     `run_ids` narrows it to those. Told after the caller's commit; if that fails, they are told again later.
     """
-    now = now or datetime.now(UTC)
+    at = moment(now)
     wanted = [
         JobRun.state == RunState.PENDING.value,
-        JobRun.run_after <= now,
-        or_(JobRun.hinted_at.is_(None), JobRun.hinted_at <= now - again_after),
+        JobRun.run_after <= at,
+        or_(JobRun.hinted_at.is_(None), JobRun.hinted_at <= at - again_after),
     ]
     if run_ids is not None:
         wanted.append(JobRun.id.in_(run_ids))
@@ -514,7 +521,7 @@ def take_hints(
         _unsynchronised(
             update(JobRun)
             .where(JobRun.id.in_(chosen.scalar_subquery()))
-            .values(hinted_at=now)
+            .values(hinted_at=at)
             .returning(JobRun.id, JobRun.queue, JobRun.attempt, JobRun.kind)
         )
     ).all()
@@ -533,11 +540,10 @@ def forget_hints(run_ids: Sequence[int] | None = None) -> None:
 def offer_again(run_id: int, now: datetime | None = None) -> bool:
     """A worker that was told of this run ended before it could begin it: others are told in a moment. False when it did
     begin it."""
-    now = now or datetime.now(UTC)
     statement = (
         update(JobRun)
         .where(JobRun.id == run_id, JobRun.state == RunState.PENDING.value, JobRun.hinted_at.is_not(None))
-        .values(run_after=now + timedelta(seconds=BACKOFF[0]), hinted_at=None)
+        .values(run_after=moment(now) + timedelta(seconds=BACKOFF[0]), hinted_at=None)
     )
     return _rows(db.session.execute(_unsynchronised(statement))) == 1
 
@@ -550,7 +556,7 @@ def cancel(run_id: int, now: datetime | None = None) -> JobRun:
     neither fences nor ends goes on until its time is over, since nothing else could stop it without harm; and one that
     fails or loses its worker meanwhile is not tried again.
     """
-    now = now or datetime.now(UTC)
+    now = now or database_now()
     run = db.session.execute(
         select(JobRun).where(JobRun.id == run_id).with_for_update().execution_options(populate_existing=True)
     ).scalar()

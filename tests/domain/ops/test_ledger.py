@@ -7,9 +7,11 @@ from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
+from sqlalchemy import text
 
+from app.domain import moments
 from app.domain.errors import Conflict, NotFound
-from app.domain.models import JobAttempt, JobRun, RunState, Trigger
+from app.domain.models import JobAttempt, JobRun, ProcessHeartbeat, RunState, Trigger
 from app.domain.ops import connections, ledger
 from app.domain.ops.heartbeat import Heart
 from app.domain.ops.ledger import Cancelled, LeaseLost, Work
@@ -104,9 +106,9 @@ def test_a_run_whose_process_is_gone_with_its_worker_does_not_wait_for_its_lease
     with psycopg.connect(url, application_name=connections.name_of(run.id, heart.name)):
         assert ledger.reap(**quiet) == [], "it is connected: busy, and may yet renew"
     for _ in range(100):  # the server has seen the hang-up
-        if not connections.held([connections.name_of(run.id, heart.name)], up_for=timedelta(0)):
-            break
-        time.sleep(0.05)
+        if not connections.held([connections.name_of(run.id, heart.name)], up_for=timedelta(seconds=3)):
+            break  # and has itself been up for long enough
+        time.sleep(0.1)
     assert ledger.reap(now=later(seconds=0.9), lease_seconds=3) == [], "it was last heard of a moment ago"
     assert ledger.reap(now=later(seconds=2)) == [], "not asked to look"
     assert connections.held(["nobody"], up_for=timedelta(days=9999)) == {"nobody"}, (
@@ -119,6 +121,53 @@ def test_a_run_whose_process_is_gone_with_its_worker_does_not_wait_for_its_lease
     assert ledger.reap(**quiet) == [run.id]
     assert run.error == f"Worker {heart.name} is gone: it holds no connection, and did not renew its lease."
     assert attempts(db, run) == [(1, "lost")]
+
+
+@pytest.fixture
+def database_says(db):
+    """From here on PostgreSQL's clock shows this much more than the clock of this host, which is therefore behind it;
+    less makes it ahead."""
+    usual = db.session.execute(text("SHOW search_path")).scalar_one()
+
+    def shift(by: timedelta) -> datetime:
+        db.session.execute(text("CREATE SCHEMA shifted"))
+        db.session.execute(
+            text(
+                "CREATE FUNCTION shifted.statement_timestamp() RETURNS timestamptz STABLE LANGUAGE sql AS"
+                f" $$ SELECT pg_catalog.statement_timestamp() + interval '{by.total_seconds()} seconds' $$"
+            )
+        )
+        db.session.execute(text("SET LOCAL search_path = shifted, pg_catalog, public"))
+        return datetime.now(UTC) + by
+
+    yield shift
+    db.session.execute(text(f"SET LOCAL search_path = {usual}"))
+
+
+@pytest.mark.parametrize("by", [timedelta(hours=-1), timedelta(hours=1)], ids=["ahead", "behind"])
+def test_a_host_whose_clock_is_wrong_takes_no_run_away_and_holds_none_longer(db, database_says, by):
+    there = database_says(by)
+    run = ledger.add("imports", TOGETHER, trigger=Trigger.MANUAL)
+    assert [hint.run_id for hint in ledger.take_hints()] == [run.id], "due at once"
+    assert ledger.next_due(["imports"]) == (run.id, "imports")
+    token = ledger.claim(run.id, "w", 60).lease_token
+    assert ledger.reap() == []
+    db.session.refresh(run)
+    for moment in (run.created_at, run.started_at, run.lease_until - timedelta(seconds=60)):
+        assert abs(moment - there) < timedelta(seconds=30)
+    ledger.fence(run.id, token, timedelta(seconds=-1))
+    assert ledger.reap() == [run.id]
+    db.session.refresh(run)
+    assert abs(run.run_after - there) < timedelta(seconds=60)
+    assert ledger.take_hints(there + timedelta(minutes=2)) != []
+
+
+def test_a_process_whose_clock_is_wrong_lives_no_longer_than_it_does(db, database_says):
+    there = database_says(timedelta(hours=-3))
+    heart = Heart("scheduler")
+    heart.beat()
+    assert abs(db.session.get(ProcessHeartbeat, heart.instance).seen_at - there) < timedelta(seconds=30)
+    assert 3 * 3600 - 5 < moments.skew() < 3 * 3600 + 5
 
 
 def test_a_run_that_kills_its_worker_every_time_ends_as_failed(db):
