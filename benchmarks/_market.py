@@ -1,6 +1,6 @@
 """A made-up market, the same for the same seed: places, homes that change, and what people search for.
 
-Its shape follows research/matching.md: sixty cities by Zipf, prices lognormal, values missing here and there; searches
+Its shape is that of a large market: sixty cities by Zipf, prices lognormal, values missing here and there; searches
 mostly for sets of cities, postal codes or subdivisions, some for circles, boxes or whole counties; nine in ten with a
 price, most with two to four more wishes. A home is news for about half a percent of the searches.
 """

@@ -1,4 +1,4 @@
-"""The long storm: `make chaos` (jobs.md §4.5, 1).
+"""The long storm: `make chaos`.
 
 A whole installation of its own (durable PostgreSQL and Redis, a mail catcher, workers of every queue, two schedulers, a
 supervisor) works for 90 seconds while a seeded killer goes about: kill -9 of workers, of the processes they fork, of
@@ -340,7 +340,7 @@ def recovery(stack: Stack) -> tuple[float, str]:
 
 
 def forget_a_thousand(stack: Stack, figures: Figures) -> None:
-    """§4.5 (3): a thousand wait when Redis is emptied, and nobody asks for them again."""
+    """A thousand wait when Redis is emptied, and nobody asks for them again."""
     from app.domain.models import Trigger
     from app.jobs.queue import ring_due, start
 

@@ -1,5 +1,5 @@
-"""A short storm (jobs.md §4.5, 1): workers, working processes and schedulers are killed and Redis is emptied, by chance,
-while the clock ticks and people start runs. The long one, with restarts of PostgreSQL and Redis, is `make chaos`."""
+"""A short storm: workers, working processes and schedulers are killed and Redis is emptied, by chance, while the clock
+ticks and people start runs. The long one, with restarts of PostgreSQL and Redis, is `make chaos`."""
 
 from __future__ import annotations
 

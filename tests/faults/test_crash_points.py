@@ -1,4 +1,4 @@
-"""A process that dies at the worst moment, one moment after the other (jobs.md §4.5, 2): its work is done once, by
+"""A process that dies at the worst moment, one moment after the other: its work is done once, by
 somebody else, and soon. Each test says within how many seconds.
 
 The sender's moments, from `sending` to the relay's 250 and beyond, are in test_mail_kills.py.

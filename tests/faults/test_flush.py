@@ -1,4 +1,4 @@
-"""Redis forgets everything while much is waiting (jobs.md §4.5, 3): all of it is told of again at once, and done."""
+"""Redis forgets everything while much is waiting: all of it is told of again at once, and done."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Several schedulers at once (jobs.md §4.5, 6): no due time twice, none left out."""
+"""Several schedulers at once: no due time twice, none left out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The relay, and the truth about each attempt: what smtplib tells apart, and what it does not (research: 5c)."""
+"""The relay, and the truth about each attempt: what smtplib tells apart, and what it does not."""
 
 from __future__ import annotations
 

@@ -92,7 +92,7 @@ def test_only_a_secure_connection_is_told_to_stay_secure(client):
 
 
 class TestAnError:
-    """What happened, whether anything was saved, what to do, and a reference (ui.md, line 35)."""
+    """What happened, whether anything was saved, what to do, and a reference."""
 
     def test_is_a_page_with_a_reference(self, stranger):
         answer = stranger.get("/trouble/bug")

@@ -198,7 +198,8 @@ def _searches_by_home(items: Sequence[Decision], homes: Homes) -> dict[int, list
 
 
 def _headers(message: Queued, config: Config, stop: str, office_name: str) -> tuple[tuple[str, str], ...]:
-    """What receivers ask of mail one has subscribed to (research: email §2.2)."""
+    """What receivers ask of mail one has subscribed to: one click ends it (RFC 8058), it names its list, and no
+    out-of-office answers it."""
     domain = domain_of(config.mail_from)
     called = "".join(c for c in office_name if c.isascii() and (c.isalnum() or c == " ")).strip() or "Office"
     return (
@@ -226,6 +227,6 @@ def _render(name: str, alert: Alert) -> str:
 
 @lru_cache(maxsize=1)
 def _inliner() -> css_inline.CSSInliner:
-    """Inlines what was rendered, not the template: parsing a template as HTML moves its tags (research: email §4).
-    It fetches nothing."""
+    """Inlines what was rendered, not the template: parsing a template as HTML moves its tags. It fetches
+    nothing."""
     return css_inline.CSSInliner(load_remote_stylesheets=False, keep_at_rules=True, minify_css=True)

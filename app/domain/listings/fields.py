@@ -62,7 +62,7 @@ class Field:
 
 
 def snake_case(reso_name: str) -> str:
-    """ListPrice → list_price, InternetEntireListingDisplayYN → internet_entire_listing_display_yn (vocabulary §1.1)."""
+    """ListPrice → list_price, InternetEntireListingDisplayYN → internet_entire_listing_display_yn."""
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", reso_name).lower()
 
 

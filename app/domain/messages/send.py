@@ -32,7 +32,7 @@ log = structlog.get_logger(__name__)
 MOST_SKIPPED = 20
 """Last looks in a row that may end messages before how the one before them ended is committed."""
 MOST_BLOCKED = 20
-"""Refusals in a row that are about us, not the address, before a run stops (research: blocks)."""
+"""Refusals in a row that are about us, not the address, before a run stops: more would not convince it."""
 KEEP_TRYING_SECONDS = 15.0
 """How long a sender that knows an outcome waits for a database that has gone away."""
 

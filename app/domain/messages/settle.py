@@ -3,7 +3,7 @@ it. Nothing in this file commits.
 
 Each verb is one conditional statement with everything that belongs to the step: of two who are at it at once, one wins
 and the other is told. What was decided, by whom and with which words, is an event of the message itself, so the balance
-can prove the state it has now (design §3).
+can prove the state it has now.
 """
 
 from __future__ import annotations

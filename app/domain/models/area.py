@@ -17,7 +17,8 @@ class AreaKind(StrEnum):
 class AreaName(Model):
     """The dictionary of places: one small integer for each name an office's listings or searches use.
 
-    Matching joins on these integers (research: one key space, equality). Rows are never deleted or renumbered.
+    Matching joins on these integers: one space of keys for all kinds of places, compared for equality. Rows are never
+    deleted or renumbered.
     """
 
     __tablename__ = "area"

@@ -29,7 +29,8 @@ from app.extensions import Model
 
 
 class Xid8(UserDefinedType[int]):
-    """PostgreSQL's 64-bit transaction id, which a two-snapshot cursor compares (research/matching §9)."""
+    """PostgreSQL's 64-bit transaction id, which the cursor of matching compares with two snapshots: what lies between
+    them was committed since the batch before, however long it took to commit."""
 
     cache_ok = True
 

@@ -1,4 +1,4 @@
-"""RESO lookup values used in columns and criteria (Data Dictionary 2.0; vocabulary.md §1.2)."""
+"""RESO lookup values used in columns and criteria (Data Dictionary 2.0)."""
 
 from enum import StrEnum
 
@@ -113,7 +113,7 @@ class ScheduleType(StrEnum):
 
 
 class ReasonActiveOrDisabled(StrEnum):
-    """RESO's own alert state machine (vocabulary.md §1.2)."""
+    """RESO's own words for why a saved search's alerts are on or off."""
 
     AGENT_DISABLED = "Agent Disabled"
     CLIENT_DISABLED = "Client Disabled"

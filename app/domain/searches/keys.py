@@ -1,8 +1,8 @@
 """The exploded index of a search: one row for every place and type it would take a home from.
 
-Matching then is an equality join on one integer and a few comparisons (research/matching.md §9). The encodings here
-and those of the events in app/domain/alerts/queries.py are two halves of one contract: a bound that is not asked is a
-sentinel outside every real value, and so is a value that is not known.
+Matching then is an equality join on one integer and a few comparisons; `make bench-alerts` measures it beside the naive
+way. The encodings here and those of the events in app/domain/alerts/queries.py are two halves of one contract: a bound
+that is not asked is a sentinel outside every real value, and so is a value that is not known.
 """
 
 from __future__ import annotations

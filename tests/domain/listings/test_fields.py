@@ -8,7 +8,7 @@ from app.domain.listings.fields import FIELDS, Kind, snake_case
 from app.domain.models import Listing
 
 OURS = {"baths_equivalent", "list_agent_id"}
-"""Not RESO's (vocabulary §1.3)."""
+"""Ours: the Data Dictionary has no such field."""
 
 
 @pytest.mark.parametrize(

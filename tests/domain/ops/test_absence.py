@@ -1,4 +1,4 @@
-"""Two hours without a scheduler (jobs.md §4.5, 5), minute by minute on a clock of our own: what was missed is exactly
+"""Two hours without a scheduler, minute by minute on a clock of our own: what was missed is exactly
 what was due, and all that time it is one incident, whoever looks."""
 
 from __future__ import annotations

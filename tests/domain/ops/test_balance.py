@@ -1,4 +1,4 @@
-"""The balance: a true day comes out at zero, and each way a row can get lost leaves a remainder (design §3).
+"""The balance: a true day comes out at zero, and each way a row can get lost leaves a remainder.
 
 The day is made by the real verbs and really committed (what a snapshot sees is the point); each test then spoils one
 row the way a bug would, and the sum must say so.
