@@ -56,7 +56,8 @@ def tick(name: str) -> None:
 
 def look_at(lines: Sequence[Line]) -> None:
     """Statements 1, 4 and 5 of the ledger: make runs of due times, take back, ring. A line that cannot be read stops no
-    other; raises when none could be."""
+    other; raises, after the rest is done, when none could be: the runs of dead workers must not wait for a clock that
+    nobody can read."""
     failed: list[Exception] = []
     for line in lines:
         try:
@@ -69,12 +70,12 @@ def look_at(lines: Sequence[Line]) -> None:
             continue
         if made is not None:
             crash_point("due_committed")
-    if len(failed) == len(lines) and failed:
-        raise failed[0]
     lost = ledger.reap(lease_seconds=settings().run_lease_seconds)
     db.session.commit()
     report_lost(lost)
     ring_due()
+    if failed and len(failed) == len(lines):
+        raise failed[0]
 
 
 def _lines() -> Sequence[Line]:

@@ -150,10 +150,24 @@ def test_a_line_that_cannot_be_read_on_the_schedule_stops_no_other(db, wire):
     assert db.session.query(JobRun).filter_by(schedule_name="alerts").count() == 0
     assert db.session.query(JobRun).filter_by(schedule_name="sweep").count() > 1
     assert db.session.get(JobRun, held.id).state == "pending"
+
+
+def test_when_no_line_can_be_read_dead_workers_runs_are_taken_back_and_rung_for_all_the_same(db, wire):
+    """The sweep, which would do it else, is a line of the clock itself."""
+    now = datetime.now(UTC)
+    past = now - timedelta(hours=1)
+    due.write_schedule(SCHEDULE, now=past)
     db.session.query(JobSchedule).update({"cron": "not a cron", "next_due_at": past})
+    work = Work("messages", 3, skips_overlap=False)
+    held = ledger.add("sweep", work, trigger=Trigger.MANUAL, now=past)
+    ledger.claim(held.id, "gone", 60, now=past)
+    untold = ledger.add("sweep", work, trigger=Trigger.MANUAL, now=past)
     db.session.commit()
     with pytest.raises(CroniterBadCronError):
         look_at(SCHEDULE)
+    assert db.session.get(JobRun, held.id).state == "pending"
+    queue = Queue("messages", connection=wire, serializer=JSONSerializer)
+    assert [job.args for job in queue.jobs] == [[untold.id]]
 
 
 def test_a_tick_that_comes_twice_makes_one_run(db, wire):
