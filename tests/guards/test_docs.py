@@ -38,3 +38,18 @@ def test_every_decision_is_in_the_list():
     for file in (ROOT / "docs/decisions").glob("0*.md"):
         assert f"({file.name})" in listed
         assert len(file.read_text().splitlines()) <= 30
+
+
+def test_every_rule_that_the_code_names_has_its_sentence_and_the_reverse():
+    """PA-07 in a docstring, T3 in a comment, test_t12_… and test_pa_16_… as names."""
+    named: set[str] = set()
+    for file in (*(ROOT / "app").rglob("*.py"), *(ROOT / "tests").rglob("*.py")):
+        if file == Path(__file__):
+            continue
+        source = file.read_text()
+        named |= set(re.findall(r"\b(?:PA|SY|LM)-\d\d\b|\bT\d{1,2}\b", source))
+        named |= {f"{family.upper()}-{number}" for family, number in re.findall(r"\btest_(pa|sy|lm)_(\d\d)_", source)}
+        named |= {f"T{number}" for number in re.findall(r"\btest_t(\d{1,2})_", source)}
+    told = set(re.findall(r"^\| ((?:PA|SY|LM)-\d\d|T\d{1,2}) \|", (ROOT / "docs/rules.md").read_text(), re.MULTILINE))
+    assert len(told) > 10
+    assert named == told
