@@ -32,7 +32,7 @@ from sentry_sdk.utils import event_from_exception
 
 from app.config import VERSION, Config
 
-REPORTS_ITSELF = ("app.errors", "app.domain.messages.send", "app.jobs.worker")
+REPORTS_ITSELF = ("app.errors", "app.domain.messages.send", "app.jobs.stand_in", "app.jobs.worker")
 """Loggers of modules that hand over the exception themselves: one event, not two."""
 
 

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 import pytest
 from flask_migrate import upgrade
 
-from app.domain.models import JobRun, Office, ProcessHeartbeat, RunState
+from app.domain.models import JobAttempt, JobRun, Office, ProcessHeartbeat, RunState
 from app.extensions import db
 from app.jobs.kinds import KINDS
 from app.jobs.scheduler import DOES_RUNS_ITSELF
@@ -23,6 +23,7 @@ from devstack import ports
 from devstack.servers.redis import Redis
 from devstack.testing import create_database, drop_database, run_id
 from tests.conftest import MIGRATIONS, app_beside, config_for
+from tests.faults.sentry_endpoint import Sentry, sentry_endpoint
 from tests.faults.stack import Stack, children_of, effects, is_alive, outcomes
 from tests.faults.works import HURT
 
@@ -41,14 +42,20 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Redis]:
 
 
 @pytest.fixture(scope="module")
-def stack(server: Redis, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def sentry() -> Iterator[Sentry]:
+    with sentry_endpoint() as endpoint:
+        yield endpoint
+
+
+@pytest.fixture(scope="module")
+def stack(server: Redis, sentry: Sentry, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     name, folder = f"redis_away_{run_id()}", tmp_path_factory.mktemp("stack")
-    config = config_for(create_database(name), server.url, folder, run_lease_seconds=3)
+    config = config_for(create_database(name), server.url, folder, run_lease_seconds=8)
     app = app_beside(config)
     KINDS.update(HURT)
     with app.app_context():
         upgrade(directory=str(MIGRATIONS))
-        stack = Stack(app, folder)
+        stack = Stack(app, folder, settings={"SENTRY_DSN": sentry.dsn})
         try:
             yield stack
         finally:
@@ -69,7 +76,7 @@ def notes(role: str) -> list[str]:
     return [note for (note,) in db.session.query(ProcessHeartbeat.note).filter_by(role=role)]
 
 
-def test_an_outage_of_redis_from_beginning_to_end(stack, server):
+def test_an_outage_of_redis_from_beginning_to_end(stack, server, sentry):
     worker, clock = stack.start("worker", "bulk"), stack.start("scheduler")
     assert stack.ended(stack.run("urgent"), LONG).state == RunState.SUCCEEDED
 
@@ -105,6 +112,11 @@ def test_an_outage_of_redis_from_beginning_to_end(stack, server):
     stack.wait_for(lambda: seen.scalar() > before, LONG)
     os.kill(fork, signal.SIGKILL)
     stack.wait_for(lambda: outcomes(held)[0] == "lost", LONG)
+    # Sentry is told, once: what the log says of it comes before the report, and by the same way.
+    told = f"urgent-hold: {db.session.get(JobAttempt, (held, 1)).error}"
+    sentry.wait_for(lambda: [event for event in sentry.events if event.get("message") == told], LONG)
+    of_it = [event for event in sentry.events if "killed" in str((event.get("message"), event.get("logentry")))]
+    assert [(event["level"], event["fingerprint"]) for event in of_it] == [("warning", ["worker lost", "urgent-hold"])]
 
     # Told to end, the clock finishes what it has begun.
     stack.wait_for(lambda: db.session.get(JobRun, held).attempt == 2, LONG)
@@ -125,7 +137,7 @@ def test_an_outage_of_redis_from_beginning_to_end(stack, server):
     assert stack.ended(patient, LONG).worker.startswith("bulk-")
     assert stack.ended(stack.run("urgent"), LONG).worker.startswith("bulk-")
     stack.wait_for(lambda: notes("scheduler") == notes("worker") == [""], LONG)
-    time.sleep(2)
+    assert stack.ended(stack.run("nap"), LONG).state == RunState.SUCCEEDED, "after all that was told of before"
     for each in (*runs, under_way, held, patient):
         assert effects(each) == 1
     assert [outcomes(each) for each in runs] == [["ok"]] * 3
