@@ -31,7 +31,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTo
 
 from app.arrivals import view_takes_files
 from app.domain.errors import DomainError
-from app.extensions import db, login, settings
+from app.extensions import db, is_lock_timeout, login, settings
 from app.web import is_public, safe_next, wants_fragment
 
 log = structlog.get_logger(__name__)
@@ -57,6 +57,7 @@ SENTENCES = {
     404: "There is nothing at this address. It may have been moved or removed.",
     405: "This address does not take that kind of request. Nothing was saved.",
     408: "The rest of that request did not arrive in time. Nothing was saved; send it again.",
+    409: "Somebody else holds what this would change just now. Nothing was saved; try again in a few seconds.",
     413: "That file is too large. Nothing was saved.",
     415: "That kind of file cannot be read here. Nothing was saved.",
     429: "Too many tries in a short time. Wait a minute and try again.",
@@ -126,8 +127,12 @@ def too_many(error: RateLimitExceeded) -> Response:
 
 
 def unreachable(error: OperationalError | InterfaceError | PoolTimeoutError | RedisError) -> Response:
-    """PostgreSQL is away, or Redis where it is needed to say yes. Nothing can have been saved."""
+    """PostgreSQL is away, or Redis where it is needed to say yes; or somebody holds what was to be changed. Nothing can
+    have been saved."""
     db.session.rollback()
+    if is_lock_timeout(error):
+        log.warning("store.locked")
+        return answer(409, SENTENCES[409])
     store = "redis" if isinstance(error, RedisError) else "database"
     log.error("store.unreachable", store=store, error=type(getattr(error, "orig", error)).__name__)
     sentry_sdk.capture_exception(error)

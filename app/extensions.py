@@ -16,11 +16,13 @@ from htmx_flask import Htmx
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 from sqlalchemy import MetaData
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import DeclarativeBase
 
 if TYPE_CHECKING:
     from app.config import Config
 
+LOCK_NOT_AVAILABLE = "55P03"
 NAMING = {
     "ix": "%(table_name)s_%(column_0_N_name)s_idx",
     "uq": "%(table_name)s_%(column_0_N_name)s_key",
@@ -67,6 +69,11 @@ limiter = Limiter(
 def settings() -> Config:
     """The settings of the running app."""
     return cast("Config", current_app.extensions["porchlight"])
+
+
+def is_lock_timeout(error: BaseException) -> bool:
+    """PostgreSQL is there, and somebody else holds the row that was to be changed."""
+    return isinstance(error, OperationalError) and getattr(error.orig, "sqlstate", None) == LOCK_NOT_AVAILABLE
 
 
 def redis_for_web(url: str) -> redis.Redis:

@@ -233,6 +233,8 @@ def _perform(claimed: JobRun) -> None:
             with journal.listening():
                 counts = kind.function(run)
             for follow in run.follow_ups:
+                if follow.dedup_key is not None and ledger.in_hand(follow.dedup_key) is not None:
+                    continue
                 ledger.add(
                     follow.kind,
                     _kind(follow.kind).work,

@@ -11,6 +11,7 @@ import structlog
 from rq import Queue
 from rq.serializers import JSONSerializer
 from sentry_sdk.transport import Transport
+from sqlalchemy import text
 
 from app.domain.errors import Conflict, NotFound
 from app.domain.models import JobAttempt, JobRun, Office, RunState, Trigger
@@ -75,6 +76,17 @@ def test_ringing_twice_lies_in_the_queue_once(db, wire, errand):
     assert job.id == f"run-{run_id}-0"
     assert (job.result_ttl, job.timeout) == (0, 60)
     assert 0 < wire.ttl(job.key) <= 120
+
+
+def test_a_hint_that_still_waits_lives_on_when_it_is_rung_for_again(db, wire, errand):
+    """In a long queue: without it, Redis would forget the job and leave its name in the list."""
+    run_id = begun()
+    ring([run_id])
+    key = f"rq:job:run-{run_id}-0"
+    wire.expire(key, 20)
+    ring([run_id])
+    assert wire.ttl(key) > 60
+    assert waiting(wire) == [run_id]
 
 
 def test_a_run_that_ended_is_not_rung_for(db, wire, errand):
@@ -224,6 +236,19 @@ def test_a_follow_up_that_waits_already_is_not_doubled(db, errand):
     for _ in range(2):
         work(begun())
     assert db.session.query(JobRun).filter_by(kind="messages").count() == 1
+
+
+@pytest.mark.committed
+def test_a_follow_up_that_a_frozen_process_holds_is_not_waited_for(db, errand):
+    """It has changed its run's row and not committed: a second row under the same key would wait for what it does."""
+    errand["function"] = lambda run: run.then("messages", dedup_key="messages-due") or {}
+    held = start("messages", trigger=Trigger.EVENT, dedup_key="messages-due").id
+    run_id = begun()
+    with db.engine.connect() as frozen:
+        frozen.execute(text("UPDATE job_run SET lease_until = now() WHERE id = :id"), {"id": held})
+        work(run_id)
+        frozen.rollback()
+    assert found(run_id).state == "succeeded", found(run_id).error
 
 
 def test_a_refusal_of_the_database_is_called_by_its_own_name(db, errand, make):

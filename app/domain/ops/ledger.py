@@ -36,7 +36,7 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.dialects.postgresql import JSONB, insert
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.orm import aliased
 
 from app import sentry
@@ -45,12 +45,14 @@ from app.domain.errors import Conflict, NotFound
 from app.domain.models import AttemptOutcome, JobAttempt, JobLogLine, JobRun, ProcessHeartbeat, RunState, Trigger
 from app.domain.moments import database_now, moment
 from app.domain.ops import connections
-from app.extensions import db
+from app.extensions import db, is_lock_timeout
 
 BACKOFF = (2, 30, 180, 900)
 """Seconds before the second, third … attempt."""
 LOCKED_FOR = timedelta(seconds=2)
 """How long after its lease a run may still be in somebody's transaction before that is ended for it."""
+CANCEL_WAITS_MS = 1000
+"""How long a person waits for a run whose row is held by its process."""
 ERROR_LENGTH = 20_000
 
 
@@ -136,6 +138,16 @@ def add(
     if run is None:
         raise NotFound("That run is gone.")
     return run
+
+
+def in_hand(dedup_key: str) -> int | None:
+    """The run under this key that waits or works, as far as was committed. `add` itself would wait for who is changing
+    that row just now; a frozen process never ends that."""
+    return db.session.execute(
+        select(JobRun.id).where(
+            JobRun.dedup_key == dedup_key, text("dedup_key IS NOT NULL AND state IN ('pending', 'running')")
+        )
+    ).scalar()
 
 
 def claim(run_id: int, worker: str, lease_seconds: int, now: datetime | None = None) -> JobRun | None:
@@ -551,15 +563,25 @@ def offer_again(run_id: int, now: datetime | None = None) -> bool:
 def cancel(run_id: int, now: datetime | None = None) -> JobRun:
     """A person decides that this run is not to be done. Raises NotFound, and Conflict when it has ended.
 
+    Conflict, too, while its process holds its row: a job that commits frees it in a moment, one that is frozen is taken
+    back when its lease is over.
+
     A run that waits is cancelled at once. One that is under way is asked to stop: the next fence of its job, or its end,
     obeys; what it committed until then stays, the rest is rolled back, and what was to follow does not. A job that
     neither fences nor ends goes on until its time is over, since nothing else could stop it without harm; and one that
     fails or loses its worker meanwhile is not tried again.
     """
     now = now or database_now()
-    run = db.session.execute(
-        select(JobRun).where(JobRun.id == run_id).with_for_update().execution_options(populate_existing=True)
-    ).scalar()
+    try:
+        with db.session.begin_nested():
+            db.session.execute(text(f"SET LOCAL lock_timeout = '{CANCEL_WAITS_MS}ms'"))
+            run = db.session.execute(
+                select(JobRun).where(JobRun.id == run_id).with_for_update().execution_options(populate_existing=True)
+            ).scalar()
+    except OperationalError as error:
+        if not is_lock_timeout(error):
+            raise
+        raise Conflict(f"Run {run_id} holds its row just now; try again in a few seconds.") from None
     if run is None:
         raise NotFound("There is no such run.")
     if run.state == RunState.PENDING:

@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
-from sqlalchemy import text
 
 from app.domain import moments
 from app.domain.errors import Conflict, NotFound
@@ -123,27 +122,6 @@ def test_a_run_whose_process_is_gone_with_its_worker_does_not_wait_for_its_lease
     assert attempts(db, run) == [(1, "lost")]
 
 
-@pytest.fixture
-def database_says(db):
-    """From here on PostgreSQL's clock shows this much more than the clock of this host, which is therefore behind it;
-    less makes it ahead."""
-    usual = db.session.execute(text("SHOW search_path")).scalar_one()
-
-    def shift(by: timedelta) -> datetime:
-        db.session.execute(text("CREATE SCHEMA shifted"))
-        db.session.execute(
-            text(
-                "CREATE FUNCTION shifted.statement_timestamp() RETURNS timestamptz STABLE LANGUAGE sql AS"
-                f" $$ SELECT pg_catalog.statement_timestamp() + interval '{by.total_seconds()} seconds' $$"
-            )
-        )
-        db.session.execute(text("SET LOCAL search_path = shifted, pg_catalog, public"))
-        return datetime.now(UTC) + by
-
-    yield shift
-    db.session.execute(text(f"SET LOCAL search_path = {usual}"))
-
-
 @pytest.mark.parametrize("by", [timedelta(hours=-1), timedelta(hours=1)], ids=["ahead", "behind"])
 def test_a_host_whose_clock_is_wrong_takes_no_run_away_and_holds_none_longer(db, database_says, by):
     there = database_says(by)
@@ -230,6 +208,18 @@ def test_a_run_under_way_is_asked_to_stop_and_its_next_fence_obeys(db):
     assert (state_of(db, run), run.error, run.error_fingerprint) == ("cancelled", None, None)
     assert attempts(db, run) == [(1, "cancelled")]
     assert ledger.retry(run.id, TOGETHER, now=later(seconds=20)).state == "pending"
+
+
+@pytest.mark.committed
+def test_a_run_whose_process_holds_its_row_is_not_waited_for_by_who_stops_it(db):
+    run_id = add().id
+    db.session.commit()
+    with db.engine.connect() as frozen:
+        frozen.execute(text("UPDATE job_run SET lease_until = now() WHERE id = :id"), {"id": run_id})
+        with pytest.raises(Conflict, match="holds its row just now; try again in a few seconds"):
+            ledger.cancel(run_id, now=NOW)
+        frozen.rollback()
+    assert ledger.cancel(run_id, now=NOW).state == "cancelled", "and the transaction goes on"
 
 
 def test_a_run_that_was_cancelled_meanwhile_does_not_succeed(db):
