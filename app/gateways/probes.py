@@ -5,17 +5,19 @@ from __future__ import annotations
 
 import re
 import socket
-import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
+from typing import Any
 from urllib.parse import urlsplit
 
 import psycopg
 import redis
 
 from app.extensions import redis_for_web
+from app.gateways.errands import Errands, Late
 from app.gateways.mail import Relay, RelayError
 
 SECONDS = 1.0
@@ -35,8 +37,7 @@ class Answer:
 def postgresql(url: str) -> Answer:
     """Signs in, asks for the version."""
     try:
-        address = url.replace("postgresql+psycopg://", "postgresql://", 1)
-        with psycopg.connect(address, connect_timeout=2, options="-c statement_timeout=1000", autocommit=True) as wire:
+        with _postgresql(url) as wire:
             row = wire.execute("SELECT current_setting('server_version_num')::int / 10000").fetchone()
         return Answer(is_up=True, words=f"version {row[0]}" if row else "answers")
     except psycopg.Error as error:
@@ -46,12 +47,25 @@ def postgresql(url: str) -> Answer:
 def schema(url: str) -> str | None:
     """The revision the database is at; None when it cannot say."""
     try:
-        address = url.replace("postgresql+psycopg://", "postgresql://", 1)
-        with psycopg.connect(address, connect_timeout=2, options="-c statement_timeout=1000", autocommit=True) as wire:
+        with _postgresql(url) as wire:
             row = wire.execute("SELECT version_num FROM alembic_version").fetchone()
         return str(row[0]) if row else None
     except psycopg.Error:
         return None
+
+
+def _postgresql(url: str) -> psycopg.Connection[tuple[Any, ...]]:
+    """With an end to waiting also when the host is gone without a word."""
+    return psycopg.connect(
+        url.replace("postgresql+psycopg://", "postgresql://", 1),
+        connect_timeout=2,
+        options="-c statement_timeout=1000",
+        autocommit=True,
+        keepalives_idle=2,
+        keepalives_interval=1,
+        keepalives_count=3,
+        tcp_user_timeout=5000,
+    )
 
 
 def redis_server(url: str) -> Answer:
@@ -103,28 +117,32 @@ def sentry(dsn: str) -> Answer:
         return Answer(is_up=False, words=f"cannot be reached ({type(error).__name__}); errors stay in the ledger")
 
 
+_ERRANDS: Errands[Answer] = Errands()
+
+
 def ask_all(probes: Mapping[str, Callable[[], Answer]], seconds: float = SECONDS + 0.5) -> dict[str, Answer]:
     """All at once, each in a thread of its own. What has not answered after `seconds` is reported so, and its thread
-    is left to end by itself."""
-    answers: dict[str, Answer] = {}
+    is left to end by itself; until it has, the same is not asked again, and that is said."""
+    # The arguments of a probe name what it asks: the same name may stand for another server.
+    ways = {name: (name, *getattr(probe, "args", ())) for name, probe in probes.items()}
+    found = _ERRANDS.run({ways[name]: partial(_ask, probe) for name, probe in probes.items()}, seconds)
+    answers = {}
+    for name, way in ways.items():
+        answer = found[way]
+        if isinstance(answer, Late):
+            answer = Answer(is_up=False, words=answer.words, checked_at=datetime.now(UTC))
+        answers[name] = answer
+    return answers
 
-    def ask(name: str, probe: Callable[[], Answer]) -> None:
-        began = time.monotonic()
-        try:
-            found = probe()
-        except Exception as error:
-            found = Answer(is_up=False, words=f"could not be asked ({type(error).__name__})")
-        ms = (time.monotonic() - began) * 1000
-        answers[name] = Answer(found.is_up, found.words, round(ms, 1), datetime.now(UTC))
 
-    threads = [threading.Thread(target=ask, args=item, daemon=True) for item in probes.items()]
-    for thread in threads:
-        thread.start()
-    until = time.monotonic() + seconds
-    for thread in threads:
-        thread.join(max(0.0, until - time.monotonic()))
-    late = Answer(is_up=False, words=f"did not answer within {seconds:g} s", checked_at=datetime.now(UTC))
-    return {name: answers.get(name, late) for name in probes}
+def _ask(probe: Callable[[], Answer]) -> Answer:
+    began = time.monotonic()
+    try:
+        found = probe()
+    except Exception as error:
+        found = Answer(is_up=False, words=f"could not be asked ({type(error).__name__})")
+    ms = (time.monotonic() - began) * 1000
+    return replace(found, ms=round(ms, 1), checked_at=datetime.now(UTC))
 
 
 def _without_address(words: str, url: str) -> str:

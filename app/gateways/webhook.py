@@ -7,16 +7,15 @@ import hashlib
 import hmac
 import http.client
 import json
-import ssl
 import time
 from collections.abc import Mapping
-from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from app.gateways import wire
+
 SIGNATURE = "X-Porchlight-Signature"
-LONGEST_ANSWER = 64 * 1024
 
 
 @dataclass(frozen=True)
@@ -44,38 +43,24 @@ def host_of(url: str) -> str:
 
 
 def post(url: str, content: Mapping[str, Any], *, key: str, seconds: float = 5.0) -> Answer:
-    """Any 2xx is a yes."""
-    parts = urlsplit(url)
+    """Any 2xx is a yes. Over after `seconds`, however slowly the receiver speaks."""
     body = json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
     headers = {
         "Content-Type": "application/json; charset=utf-8",
         "User-Agent": "Porchlight",
         SIGNATURE: sign(key, body, int(time.time())),
     }
-    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     try:
-        with closing(_wire(url, seconds)) as wire:
-            wire.request("POST", path, body, headers)
-            answer = wire.getresponse()
-            answer.read(LONGEST_ANSWER)
-            return Answer(200 <= answer.status < 300, f"answered {answer.status}")
+        status = wire.ask(url, body=body, headers=headers, seconds=seconds).status
     except (OSError, http.client.HTTPException, ValueError) as error:
         return Answer(is_ok=False, words=f"does not answer ({type(error).__name__})")
+    return Answer(200 <= status < 300, f"answered {status}")
 
 
 def connect(url: str, *, seconds: float = 5.0) -> Answer:
     """Is somebody there? Asks for nothing."""
     try:
-        with closing(_wire(url, seconds)) as wire:
-            wire.connect()
-        return Answer(is_ok=True, words="takes connections")
+        wire.connect(url, seconds=seconds)
     except (OSError, http.client.HTTPException, ValueError) as error:
         return Answer(is_ok=False, words=f"does not answer ({type(error).__name__})")
-
-
-def _wire(url: str, seconds: float) -> http.client.HTTPConnection:
-    parts = urlsplit(url)
-    if parts.scheme == "https":
-        trusted = ssl.create_default_context()
-        return http.client.HTTPSConnection(parts.hostname or "", parts.port, timeout=seconds, context=trusted)
-    return http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=seconds)
+    return Answer(is_ok=True, words="takes connections")

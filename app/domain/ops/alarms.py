@@ -8,7 +8,6 @@ second time. Nothing goes over the wire while a transaction is open.
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime, make_msgid, parseaddr
+from functools import partial
 from typing import Any
 
 import structlog
@@ -27,6 +27,7 @@ from app.domain.models import Alarm, AlarmOccasion, AlarmOutcome, Incident
 from app.domain.ops.runbook import advice
 from app.extensions import db, settings
 from app.gateways import slack, webhook
+from app.gateways.errands import Errands, Late
 from app.gateways.mail import Relay, RelayError, RelayRefusedUs, Verdict, domain_of
 
 log = structlog.get_logger(__name__)
@@ -103,6 +104,9 @@ class Channel:
     """Would it take one? Tells nobody."""
 
 
+_errands: Errands[Told] = Errands()
+
+
 def channels(config: Config | None = None) -> list[Channel]:
     """Those that are configured."""
     config = config or settings()
@@ -157,23 +161,20 @@ def trial(now: datetime | None = None) -> Notice:
 
 def tell(notice: Notice, ways: Sequence[Channel]) -> dict[str, Told]:
     """Each channel in a thread of its own; one that takes longer than 5 s is said to have failed, though it may still
-    take it. Never raises."""
-    outcomes: dict[str, Told] = {}
+    take it, and is told nothing else until it has. Never raises."""
 
-    def try_one(way: Channel) -> None:
+    def try_one(way: Channel) -> Told:
         try:
-            outcomes[way.name] = way.tell(notice)
+            return way.tell(notice)
         except Exception as error:
-            outcomes[way.name] = Told(is_sent=False, words=f"could not be told ({type(error).__name__})")
+            return Told(is_sent=False, words=f"could not be told ({type(error).__name__})")
 
-    threads = [threading.Thread(target=try_one, args=(way,), daemon=True) for way in ways]
-    for thread in threads:
-        thread.start()
-    until = time.monotonic() + SECONDS + 0.5
-    for thread in threads:
-        thread.join(max(0.0, until - time.monotonic()))
-    late = Told(is_sent=False, words=f"did not answer within {SECONDS:g} s")
-    return {way.name: outcomes.get(way.name, late) for way in ways}
+    found = _errands.run({(way.name, way.where): partial(try_one, way) for way in ways}, SECONDS + 0.5)
+    outcomes = {way.name: found[way.name, way.where] for way in ways}
+    return {
+        name: Told(is_sent=False, words=outcome.words) if isinstance(outcome, Late) else outcome
+        for name, outcome in outcomes.items()
+    }
 
 
 # --- The claim and its end ---
@@ -266,7 +267,7 @@ def _slack(config: Config) -> Channel:
         parts += [f"• {slack.escape(step)}" for step in notice.steps]
         parts.append(f"<{notice.url}|Open it>")
         blocks = [{"type": "section", "text": {"type": "mrkdwn", "text": "\n".join(parts)[:3000]}}]
-        answer = bot.post(config.alarm_slack_channel, notice.subject, blocks)
+        answer = bot.post(config.alarm_slack_channel, slack.escape(notice.subject), blocks)
         return Told(answer.is_ok, answer.words)
 
     def reach_slack() -> Told:
