@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from app.extensions import db
+from app.jobs.kinds import KINDS
+
 ROOT = Path(__file__).parent.parent.parent
 
 
@@ -12,6 +15,15 @@ def test_every_path_in_the_flow_table_exists():
     paths = set(re.findall(r"`(app/[\w/.]+)`", (ROOT / "docs/flow.md").read_text()))
     assert len(paths) > 10
     assert not [path for path in sorted(paths) if not (ROOT / path).exists()]
+
+
+def test_the_flow_table_names_every_kind_of_run_and_only_tables_there_are():
+    table = (ROOT / "docs/flow.md").read_text().partition("\n## ")[0]
+    assert not [name for name in KINDS if f"`app/jobs/{name}.py`" not in table]
+    rows = [line.split("|") for line in table.splitlines() if line.startswith("| ")][1:]
+    named = {name for row in rows for cell in row[2:4] for name in re.findall(r"`(\w+)`", cell)}
+    assert len(named) > 20
+    assert not sorted(named - set(db.metadata.tables))
 
 
 def test_every_path_in_the_recipes_exists():
