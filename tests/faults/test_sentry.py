@@ -4,6 +4,7 @@ Sentry hangs, is gone or has had enough."""
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
