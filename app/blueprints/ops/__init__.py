@@ -18,7 +18,7 @@ from app.domain.ops import health, probing, queries, words
 from app.domain.ops.incidents import watch_beside
 from app.domain.ops.overview import overview as look
 from app.domain.ops.queries import Window
-from app.extensions import settings
+from app.extensions import db, settings
 from app.jobs.kinds import KINDS
 from app.web import access, link_to, may, page
 
@@ -74,8 +74,10 @@ def _short(verdict: health.Verdict) -> dict[str, Any]:
 @bp.get("")
 @access(*READERS)
 def overview() -> Response:
-    # The network is asked first: what it says is part of the verdict.
+    # The network is asked first: what it says is part of the verdict, once it is written down for everybody.
     answers = probing.ask_lately()
+    if probing.write_news(answers):
+        db.session.commit()
     watch_beside()
     seen = look(current_user.office.time_zone)
     health.light(settings().database_url, seen.verdict)

@@ -8,6 +8,7 @@ from flask_login import current_user
 from app.blueprints.ops import READERS, bp
 from app.domain.ops import integrations as outside
 from app.domain.ops import probing
+from app.extensions import db
 from app.web import access, page
 
 
@@ -15,6 +16,8 @@ from app.web import access, page
 @access(*READERS)
 def integrations() -> Response:
     answers = probing.ask_lately()
+    if probing.write_news(answers):
+        db.session.commit()
     found = outside.look(current_user.office.time_zone, answers=answers)
     return page(
         "ops/integrations.html",

@@ -1,5 +1,6 @@
 """Is it well? Judged from rows and from the clock's arithmetic, not from error events: what never ran turns red too
-(SY-07). Nothing is asked over the network here; what probes found lately is taken into account."""
+(SY-07). Nothing is asked over the network here; what probes found lately is taken into account, as it was written down:
+what this process alone knows is no part of it, so that every process says the same."""
 
 from __future__ import annotations
 
@@ -12,10 +13,8 @@ from enum import StrEnum
 from typing import Any
 
 from app.domain.ops import probing, queries
-from app.domain.ops.balance import Sum
 from app.domain.ops.clock import Span, last_owed, owed
 from app.domain.ops.registry import registry
-from app.gateways.probes import Answer
 
 ALIVE = timedelta(seconds=45)
 """A worker says so every 15 s."""
@@ -30,6 +29,10 @@ REAP_PATIENCE = timedelta(minutes=2)
 """A lease that ran out is taken back within seconds."""
 ANSWERS_COUNT = timedelta(minutes=3)
 """What the sweep found outside is asked each minute."""
+SECOND_LOOK = timedelta(seconds=10)
+"""One answer that fails may have come late: what is asked in vain for less than this is not away."""
+WORKERS_RETURN = timedelta(seconds=60)
+"""After Redis was away, workers need a moment to come back and say that they live."""
 CANARY_MAILS = 5_000
 """So many mails in 7 days without one bounce: it is the bounces that are not heard of (PA-25)."""
 SCHEDULER = "silent:scheduler"
@@ -106,6 +109,24 @@ class ScheduleHealth:
 
 
 @dataclass(frozen=True)
+class Standing:
+    """What was found lately of something outside, by whoever asked last."""
+
+    is_up: bool
+    """By the newest answer alone."""
+    words: str
+    at: datetime
+    since: datetime | None = None
+    """Since when it is asked in vain: the first failed answer after the last good one."""
+    failed_at: datetime | None = None
+    """When it last failed, if that was within ANSWERS_COUNT."""
+
+    @property
+    def is_away(self) -> bool:
+        return self.since is not None and self.at - self.since >= SECOND_LOOK
+
+
+@dataclass(frozen=True)
 class Vitals:
     """What the verdict rests on."""
 
@@ -120,8 +141,8 @@ class Vitals:
     """Each queue: its oldest run that is due, and whether one is being worked."""
     held_by_nobody: int = 0
     held_since: datetime | None = None
-    answers: Mapping[str, Answer] = field(default_factory=dict)
-    """What was found lately of each thing outside, by the sweep or by this process, whichever is newer."""
+    answers: Mapping[str, Standing] = field(default_factory=dict)
+    """What was found lately of each thing outside."""
     sent_unbounced: int = 0
     """Mails of 7 days, at most CANARY_MAILS, when not one bounce was heard of; else 0."""
 
@@ -135,7 +156,7 @@ class Vitals:
         return next((kind for kind in self.kinds if kind["kind"] == name), {})
 
     def is_away(self, name: str) -> bool:
-        return name in self.answers and not self.answers[name].is_up
+        return name in self.answers and self.answers[name].is_away
 
     def moved_at(self, queue: str) -> datetime | None:
         """When a run of this queue last ended."""
@@ -170,18 +191,14 @@ def vitals(now: datetime | None = None) -> Vitals:
         queues=[queue | {"oldest_due": _moment(queue["oldest_due"])} for queue in row.queues],
         held_by_nobody=row.held_by_nobody,
         held_since=row.held_since,
-        answers=_newest_answers(row.answers),
+        answers={
+            each["name"]: Standing(
+                each["is_up"], each["words"], *(_moment(each[when]) for when in ("at", "since", "failed_at"))
+            )
+            for each in row.answers
+        },
         sent_unbounced=row.sent_unbounced,
     )
-
-
-def _newest_answers(written: Sequence[dict[str, Any]]) -> dict[str, Answer]:
-    answers = {each["name"]: Answer(each["is_up"], each["words"], None, _moment(each["at"])) for each in written}
-    for name, own in probing.known().items():
-        other = answers.get(name)
-        if other is None or not other.checked_at or not own.checked_at or own.checked_at >= other.checked_at:
-            answers[name] = own
-    return answers
 
 
 def _judge_line(line: dict[str, Any], now: datetime) -> ScheduleHealth:
@@ -210,17 +227,17 @@ def _judge_line(line: dict[str, Any], now: datetime) -> ScheduleHealth:
     )
 
 
-def verdict(now: datetime | None = None, *, signs: Vitals | None = None, sums: Sequence[Sum] | None = None) -> Verdict:
-    """One sentence on everything, and its reasons. With `sums`, the balance as it is now instead of as last swept."""
+def verdict(now: datetime | None = None, *, signs: Vitals | None = None) -> Verdict:
+    """One sentence on everything, and its reasons. The balance is as last swept."""
     now = now or datetime.now(UTC)
     signs = signs or vitals(now)
     reasons = [
-        *_silent_processes(signs),
+        *_silent_processes(signs, now),
         *_unreachable(signs),
         *_overdue(signs),
         *_stuck(signs, now),
         *failing(signs, now),
-        *_unbalanced(signs, sums),
+        *_unbalanced(signs),
         *_waiting_mail(signs, now),
         *_unheard_bounces(signs),
         # Stale feeds (PA-28) join here with the first source that is a feed: a file is brought, it is not late.
@@ -243,16 +260,18 @@ def _pauses(signs: Vitals) -> list[ScheduleHealth]:
     return [line for line in signs.schedules if line.is_paused and line.name in on_the_clock]
 
 
-def _silent_processes(signs: Vitals) -> list[Reason]:
-    """Nobody keeps the clock, or nobody takes jobs from a queue. While Redis is away no worker can, and the scheduler
-    does what must be done: worth a look, and what stays undone has checks of its own."""
+def _silent_processes(signs: Vitals, now: datetime) -> list[Reason]:
+    """Nobody keeps the clock, or nobody takes jobs from a queue. While Redis is away no worker can, nor in the minute
+    after, and the scheduler does what must be done: worth a look, and what stays undone has checks of its own."""
     reasons = []
     clocks = [process for process in signs.processes if process["role"] == "scheduler"]
     if not any(process["alive"] for process in clocks):
         seen = max((process["seen_at"] for process in clocks), default=None)
         words = "The scheduler is silent" if seen else "The scheduler has never run"
         reasons.append(Reason(SCHEDULER, Tone.BAD, words, seen, "clock"))
-    is_covered = signs.is_away(probing.REDIS) and not reasons
+    redis = signs.answers.get(probing.REDIS)
+    is_back_just_now = redis is not None and redis.failed_at is not None and redis.failed_at > now - WORKERS_RETURN
+    is_covered = (signs.is_away(probing.REDIS) or is_back_just_now) and not reasons
     for queue in sorted(set(registry().queues.values())):
         workers = signs.workers_of(queue)
         if not any(process["alive"] for process in workers):
@@ -348,19 +367,11 @@ def failing(signs: Vitals, now: datetime) -> list[Reason]:
     return reasons
 
 
-def _unbalanced(signs: Vitals, sums: Sequence[Sum] | None) -> list[Reason]:
-    if sums is None:
-        if not signs.unaccounted:
-            return []
-        words = "1 row is" if signs.unaccounted == 1 else f"{signs.unaccounted:,} rows are"
-        return [Reason("unbalanced", Tone.BAD, f"{words} not accounted for", None, "balance")]
-    reasons = []
-    for line in sums:
-        if line.remainder:
-            words = f"{line.title}: {abs(line.remainder):,} "
-            words += "not accounted for" if line.remainder > 0 else "counted twice"
-            reasons.append(Reason(f"unbalanced:{line.key}", Tone.BAD, words, None, "balance"))
-    return reasons
+def _unbalanced(signs: Vitals) -> list[Reason]:
+    if not signs.unaccounted:
+        return []
+    words = "1 row is" if signs.unaccounted == 1 else f"{signs.unaccounted:,} rows are"
+    return [Reason("unbalanced", Tone.BAD, f"{words} not accounted for", None, "balance")]
 
 
 def _waiting_mail(signs: Vitals, now: datetime) -> list[Reason]:
@@ -391,11 +402,12 @@ def _unheard_bounces(signs: Vitals) -> list[Reason]:
 
 
 def _unreachable(signs: Vitals) -> list[Reason]:
+    """PostgreSQL is no part of it: these signs were read from it."""
     tones = dict.fromkeys((probing.REDIS, probing.MONGO, probing.SLACK, probing.SENTRY), Tone.WAIT)
     return [
-        Reason(f"unreachable:{name}", tones.get(name, Tone.BAD), f"{name} {answer.words}", None, name)
-        for name, answer in sorted(signs.answers.items())
-        if not answer.is_up
+        Reason(f"unreachable:{name}", tones.get(name, Tone.BAD), f"{name} {found.words}", found.since, name)
+        for name, found in sorted(signs.answers.items())
+        if found.is_away and name != probing.POSTGRESQL
     ]
 
 

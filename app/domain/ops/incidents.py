@@ -31,8 +31,8 @@ LOOK_SECONDS = 15.0
 """A process looks at most this often."""
 PATIENCE = timedelta(seconds=60)
 """A trouble that is over sooner is written down and told to nobody: so a restart of everything calls nobody."""
-PATIENCE_OUTSIDE = timedelta(seconds=150)
-"""What is asked once a minute is told when it was found three times, not for one answer that came late."""
+PATIENCE_OUTSIDE = timedelta(seconds=90)
+"""What is asked once a minute is away when it was found twice, and told when it was found three times."""
 CLEAN = timedelta(seconds=30)
 """Closed when no look has found it for so long: at least two looks, so that what flickers is one incident."""
 SEEN_AGAIN = timedelta(seconds=5)

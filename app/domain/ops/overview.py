@@ -186,7 +186,7 @@ def overview(time_zone: str, now: datetime | None = None, keeper: Kept[Dear] | N
     signs = vitals(now)
     counted = (keeper or _dear).get((settings().database_url, since), lambda: _count(since), _later)
     counts = rows.stage_counts(now)
-    judged = verdict(now, signs=signs, sums=counted.value.sums)
+    judged = verdict(now, signs=signs)
     running = _running(signs)
     return Overview(
         verdict=judged,

@@ -1,22 +1,23 @@
 """What the house leans on, asked: PostgreSQL, its schema, Redis, the mail relay, the legacy database, Slack, Sentry. The
-ops page, /readyz and `flask doctor` ask the same questions; the sweep asks each minute and writes down the answers."""
+ops page, /readyz and `flask doctor` ask the same questions. The sweep asks each minute and writes down the answers; what
+others find is written down too when it is news. The verdict knows what is written, and nothing else."""
 
 from __future__ import annotations
 
 import threading
 import time
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cache, partial
 from pathlib import Path
+from typing import Any
 
 from alembic.script import ScriptDirectory
 from flask import current_app
-from sqlalchemy.dialects.postgresql import insert
 
 from app.config import Config
-from app.domain.models import IntegrationCheck
-from app.extensions import db, settings
+from app.domain.ops.queries import integrations as rows_of
+from app.extensions import settings
 from app.gateways import probes
 from app.gateways.mail import domain_of
 from app.gateways.probes import Answer
@@ -28,7 +29,6 @@ INTEGRATIONS = (POSTGRESQL, REDIS, MAIL, MONGO, SLACK, SENTRY)
 PATIENCE_SECONDS = 1.5
 """What a page or a sweep waits for all of them together."""
 FRESH_SECONDS = 10.0
-KNOWN_SECONDS = 60.0
 
 _lock = threading.Lock()
 _kept: dict[tuple[str, ...], tuple[float, dict[str, Answer]]] = {}
@@ -57,19 +57,23 @@ def ask_lately() -> dict[str, Answer]:
 
 
 def write_down(answers: Mapping[str, Answer], now: datetime) -> None:
-    """Keep what was found, for the pages that look back. At most once for each name and moment."""
-    rows = [
-        {"name": name, "at": now, "is_up": answer.is_up, "ms": answer.ms, "words": answer.words}
+    """Keep what was found, for the verdict and for the pages that look back. At most once for each name and moment."""
+    rows_of.add([_row(name, answer, now) for name, answer in answers.items()])
+
+
+def write_news(answers: Mapping[str, Answer]) -> int:
+    """Keep what somebody found who asked between the sweeps, where it is news: it is away, or it is back. Returns how
+    many were written: at most one in 10 s for each that stays away, and none while all answer."""
+    found = [
+        _row(name, answer, answer.checked_at)
         for name, answer in answers.items()
+        if name in INTEGRATIONS and answer.checked_at is not None
     ]
-    if rows:
-        db.session.execute(insert(IntegrationCheck).on_conflict_do_nothing(), rows)
+    return rows_of.add_news(found, timedelta(seconds=FRESH_SECONDS))
 
 
-def known() -> dict[str, Answer]:
-    """What was found in the last minute, if anybody asked; asks nobody."""
-    then, answers = _kept.get(_key(settings()), (0.0, {}))
-    return answers if time.monotonic() - then <= KNOWN_SECONDS else {}
+def _row(name: str, answer: Answer, at: datetime) -> dict[str, Any]:
+    return {"name": name, "at": at, "is_up": answer.is_up, "ms": answer.ms, "words": answer.words}
 
 
 def forget() -> None:
@@ -109,6 +113,8 @@ def _schema(url: str, wanted: str) -> Answer:
     there = probes.schema(url)
     if there == wanted:
         return Answer(is_up=True, words=f"at {there}, as the code")
+    if there is None and not probes.postgresql(url).is_up:
+        return Answer(is_up=False, words="not known: the database cannot be asked")
     if there is None:
         return Answer(is_up=False, words=f"the database does not say; the code is at {wanted}. Run: flask db upgrade")
     return Answer(is_up=False, words=f"at {there}, the code is at {wanted}. Run: flask db upgrade")

@@ -7,10 +7,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import event
 
-from app.domain.models import JobSchedule, Trigger
+from app.domain.models import IntegrationCheck, JobSchedule, Trigger
 from app.domain.ops import due, health, ledger, probing
 from app.domain.ops.heartbeat import Heart
 from app.domain.ops.ledger import Work
+from app.extensions import db as database
 from app.jobs.schedule import SCHEDULE
 
 BOOT = datetime(2026, 11, 20, 9, 2, tzinfo=UTC)
@@ -172,3 +173,71 @@ def test_the_verdict_costs_one_statement(house, db):
     finally:
         event.remove(db.engine, "before_cursor_execute", listen)
     assert len(seen) == 1
+
+
+def test_a_message_of_unknown_fate_stays_until_somebody_decides(house, make):
+    alive(at(9, 3))
+    make.message(make.contact(make.office()), state="unknown", created_at=at(8, 52) - timedelta(days=90))
+    assert reasons(at(9, 3)) == ["1 message may or may not have arrived"]
+
+
+# --- What is outside ---
+
+
+def answered(name: str, *moments: datetime, is_up: bool = False) -> None:
+    for moment in moments:
+        words = "answers" if is_up else "does not answer"
+        database.session.add(IntegrationCheck(name=name, at=moment, is_up=is_up, words=words))
+    database.session.flush()
+
+
+def keys(now: datetime) -> list[str]:
+    return [reason.key for reason in health.verdict(now).reasons]
+
+
+def test_one_answer_that_came_late_is_no_trouble_and_two_are(house):
+    alive(at(9, 3))
+    answered("Mail relay", at(9, 2), at(9, 2, 5))
+    assert keys(at(9, 3)) == [], "two that asked at the same time are one look"
+    answered("Mail relay", at(9, 2, 30))
+    found = health.verdict(at(9, 3)).reasons
+    assert [(reason.key, reason.since) for reason in found] == [("unreachable:Mail relay", at(9, 2))]
+
+
+def test_the_newest_answer_wins_whoever_asked(house):
+    alive(at(9, 3))
+    answered("Mail relay", at(9, 2), at(9, 2, 50))
+    assert keys(at(9, 3)) == ["unreachable:Mail relay"]
+    answered("Mail relay", at(9, 2, 55), is_up=True)
+    assert keys(at(9, 3)) == []
+    answered("Mail relay", at(9, 2, 58))
+    assert keys(at(9, 3)) == [], "it is asked in vain for an instant, not since the first of them"
+
+
+def test_it_is_away_since_it_first_did_not_answer_however_long_ago(house):
+    alive(at(10, 30))
+    answered("Legacy MongoDB", at(9, 2), is_up=True)
+    answered("Legacy MongoDB", *(at(9, 3) + timedelta(minutes=minutes) for minutes in range(87)))
+    assert {reason.key: reason.since for reason in health.verdict(at(10, 30)).reasons}[
+        "unreachable:Legacy MongoDB"
+    ] == at(9, 3)
+
+
+def test_what_was_read_from_postgresql_does_not_say_that_it_is_away(house):
+    alive(at(9, 3))
+    answered("PostgreSQL", at(9, 1), at(9, 2))
+    assert keys(at(9, 3)) == []
+
+
+def test_workers_are_given_a_minute_after_redis_is_back(house):
+    alive(at(9, 10), but="worker")
+    answered("Redis", at(9, 9), at(9, 9, 30))
+    answered("Redis", at(9, 9, 45), is_up=True)
+    silent = [f"silent:worker:{queue}" for queue in ("alerts", "bulk", "messages")]
+
+    def tones(now: datetime) -> dict[str, str]:
+        Heart("scheduler").beat(now=now)
+        return {each.key: each.tone.value for each in health.verdict(now).reasons if each.key in silent}
+
+    assert tones(at(9, 10, 29)) == dict.fromkeys(silent, "wait")
+    assert tones(at(9, 10, 31)) == dict.fromkeys(silent, "bad")

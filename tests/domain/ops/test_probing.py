@@ -12,12 +12,14 @@ import pytest
 from flask import Flask
 
 from app.domain.models import IntegrationCheck, JobRun, RunState, Trigger
-from app.domain.ops import probing
+from app.domain.ops import health, probing
 from app.extensions import db as database
+from app.gateways.probes import Answer
 from app.jobs.queue import start, work
 from devstack.mailbox import Catcher
 from devstack.slack import Workspace
 from tests.blueprints.test_health import app_with
+from tests.blueprints.test_ops import reader_of
 
 DEAD = {
     "smtp_url": "smtp://127.0.0.1:9",
@@ -116,3 +118,72 @@ def test_an_answer_is_kept_once_for_a_moment(db):
     probing.write_down(answers, now + timedelta(minutes=1))
     probing.write_down({}, now)
     assert db.session.query(IntegrationCheck).count() == 2
+
+
+def test_what_is_found_between_the_sweeps_is_written_down_when_it_is_news(db):
+    now = datetime.now(UTC) - timedelta(minutes=5)
+
+    def found(seconds: int, *, is_up: bool) -> int:
+        at = now + timedelta(seconds=seconds)
+        return probing.write_news({"Redis": Answer(is_up, "said", 1.0, at), "Schema": Answer(is_up, "said", 1.0, at)})
+
+    tried = [
+        (0, True),
+        (1, False),
+        (9, False),
+        (11, False),
+        (12, True),
+        (13, True),
+        (14, False),
+        (14, False),
+        (3, True),
+    ]
+    assert [found(seconds, is_up=is_up) for seconds, is_up in tried] == [0, 1, 0, 1, 1, 0, 1, 0, 0]
+    rows = db.session.query(IntegrationCheck).order_by(IntegrationCheck.at)
+    assert [(row.name, (row.at - now).seconds, row.is_up) for row in rows] == [
+        ("Redis", 1, False),
+        ("Redis", 11, False),
+        ("Redis", 12, True),
+        ("Redis", 14, False),
+    ]
+
+
+@pytest.mark.committed
+def test_every_web_process_gives_the_same_verdict_whatever_it_found_itself(app, db, make, office, tmp_path):
+    """Two of them: one that reaches everything, and one that reaches no relay."""
+    probing.forget()
+    well, ill = app, app_with(app, tmp_path, smtp_url="smtp://127.0.0.1:9")
+    user = make.user(office=office)
+    db.session.commit()
+    ill_reader = reader_of(ill, user)
+
+    def keys() -> list[list[str]]:
+        said = []
+        for each in (well, ill):
+            health.dim(each.extensions["porchlight"].database_url)
+            found = each.test_client().get("/health/jobs").json
+            said.append(sorted(one["key"] for one in found["failed"] + found["worth_a_look"]))
+        return said
+
+    relay, since = "unreachable:Mail relay", datetime.now(UTC) - timedelta(seconds=40)
+    probing.write_down({"Mail relay": Answer(is_up=False, words="was away")}, since)
+    db.session.commit()
+    one, other = keys()
+    assert one == other
+    assert relay not in one, "one answer may have come late"
+    assert ill_reader.get("/ops").status_code == 200  # asks, in vain
+    one, other = keys()
+    assert one == other
+    assert relay in one
+    probing.write_down({"Mail relay": Answer(is_up=True, words="takes mail")}, datetime.now(UTC))
+    db.session.commit()
+    one, other = keys()
+    assert one == other
+    assert relay not in other, "what it found itself a moment ago is refuted"
+
+
+def test_a_schema_that_cannot_be_asked_is_not_known(app, tmp_path):
+    away = app_with(app, tmp_path, database_url="postgresql://nobody@127.0.0.1:9/none")
+    with away.app_context():
+        found = probing.ask(probing.SCHEMA, seconds=20)[probing.SCHEMA]
+    assert (found.is_up, found.words) == (False, "not known: the database cannot be asked")

@@ -290,10 +290,16 @@ _VITALS = text(
             FROM unnest(CAST(:queues AS text[])) AS q (queue)) AS found) AS queues,
         (SELECT count(*) FROM job_run WHERE state = 'running' AND lease_until < :reaped) AS held_by_nobody,
         (SELECT min(lease_until) FROM job_run WHERE state = 'running' AND lease_until < :reaped) AS held_since,
-        -- what the newest question to each thing outside found
+        -- what the newest question to each thing outside found, whoever asked; since when it is asked in vain, if it is
         (SELECT coalesce(json_agg(found), '[]') FROM (
-            SELECT DISTINCT ON (name) name, at, is_up, words FROM integration_check
-            WHERE at > :asked AND at <= :now ORDER BY name, at DESC) AS found) AS answers,
+            SELECT newest.name, newest.at, newest.is_up, newest.words,
+                CASE WHEN NOT newest.is_up THEN (SELECT min(at) FROM integration_check WHERE name = newest.name
+                    AND at <= :now AND at > coalesce((SELECT at FROM integration_check WHERE name = newest.name AND is_up
+                        AND at <= :now ORDER BY at DESC LIMIT 1), '-infinity')) END AS since,
+                (SELECT max(at) FROM integration_check WHERE name = newest.name AND NOT is_up
+                    AND at > :asked AND at <= :now) AS failed_at
+            FROM (SELECT DISTINCT ON (name) name, at, is_up, words FROM integration_check
+                WHERE at > :asked AND at <= :now ORDER BY name, at DESC) AS newest) AS found) AS answers,
         -- the canary (PA-25): only when no bounce was heard of are the mails counted, and never beyond enough
         CASE WHEN EXISTS (SELECT 1 FROM message_event WHERE event_type = 'bounced' AND recorded_at >= :week_ago) THEN 0
             ELSE (SELECT count(*) FROM (SELECT 1 FROM outbound_message WHERE state = 'sent' AND created_at >= :week_ago

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import select, text, tuple_
+from sqlalchemy import bindparam, select, text, tuple_
+from sqlalchemy.dialects.postgresql import JSONB, insert
 
 from app.domain.models import IntegrationCheck
 from app.domain.ops.queries import AnyRow
@@ -30,6 +32,19 @@ _HOURS = text(
     GROUP BY GROUPING SETS ((name, date_trunc('hour', at, 'UTC')), (name)) ORDER BY 1, 2
     """
 )
+_ADD_NEWS = text(
+    """
+    INSERT INTO integration_check (name, at, is_up, ms, words)
+    SELECT found.name, found.at, found.is_up, found.ms, found.words
+    FROM jsonb_to_recordset(:found) AS found (name text, at timestamptz, is_up boolean, ms double precision, words text)
+        LEFT JOIN LATERAL (SELECT at, is_up FROM integration_check c WHERE c.name = found.name
+            ORDER BY at DESC LIMIT 1) AS last ON true
+    WHERE CASE WHEN last.at IS NULL THEN NOT found.is_up
+        WHEN found.at <= last.at THEN false
+        ELSE found.is_up <> last.is_up OR (NOT found.is_up AND found.at >= last.at + :patience) END
+    ON CONFLICT DO NOTHING RETURNING name
+    """
+).bindparams(bindparam("found", type_=JSONB))
 _MAILS = text(
     """
     SELECT event_type, count(*) AS week, count(*) FILTER (WHERE recorded_at >= :day_ago) AS day,
@@ -45,6 +60,21 @@ _ALARMS = text(
     WHERE channel = :channel AND created_at >= :since AND created_at <= :now GROUP BY 1
     """
 )
+
+
+def add(rows: Sequence[Mapping[str, Any]]) -> None:
+    """Answers, as they were found. At most once for each name and moment."""
+    if rows:
+        db.session.execute(insert(IntegrationCheck).on_conflict_do_nothing(), [dict(row) for row in rows])
+
+
+def add_news(rows: Sequence[Mapping[str, Any]], patience: timedelta) -> int:
+    """Those that say otherwise than the newest answer there is, or that it is still away after `patience`. Returns how
+    many there were."""
+    if not rows:
+        return 0
+    given = [dict(row) | {"at": row["at"].isoformat()} for row in rows]
+    return len(db.session.execute(_ADD_NEWS, {"found": given, "patience": patience}).all())
 
 
 def days(since: datetime, now: datetime, zone: str) -> list[AnyRow]:
