@@ -4,7 +4,9 @@ A host that names a PORT gets it on every address, as such hosts expect; without
 """
 
 import os
+import re
 import shutil
+import stat
 import tempfile
 from itertools import count
 from pathlib import Path
@@ -37,15 +39,32 @@ COUNTS = "porchlight-counts-"
 
 def on_starting(server: Any) -> None:
     home = Path(worker_tmp_dir or tempfile.gettempdir())
-    for left in home.glob(f"{COUNTS}*"):  # by one that was killed: its number is in the name
-        try:
-            os.kill(int(left.name.split("-")[2]), 0)
-        except ProcessLookupError:
-            shutil.rmtree(left, ignore_errors=True)
-        except (ValueError, PermissionError):
-            pass  # somebody else's
-    server.counts_folder = tempfile.mkdtemp(prefix=f"{COUNTS}{os.getpid()}-", dir=home)
-    os.environ["PROMETHEUS_MULTIPROC_DIR"] = server.counts_folder
+    server.counts_folder = None
+    try:
+        for left in home.glob(f"{COUNTS}*"):
+            if is_abandoned(left):
+                shutil.rmtree(left, ignore_errors=True)
+        server.counts_folder = tempfile.mkdtemp(prefix=f"{COUNTS}{os.getpid()}-", dir=home)
+    except OSError as error:  # answers matter more than how many there were
+        server.log.warning("Each web process counts its answers for itself: %s", error)
+    else:
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = server.counts_folder
+
+
+def is_abandoned(folder: Path) -> bool:
+    """Left by a server of ours that was killed: its number is in the name. Anybody may make such a name here, so only
+    a folder of our own, with a number that can be one, is looked at twice."""
+    number = re.fullmatch(rf"{COUNTS}([1-9][0-9]{{0,8}})-.*", folder.name, re.ASCII)
+    try:
+        found = folder.lstat()
+        if number is None or found.st_uid != os.geteuid() or not stat.S_ISDIR(found.st_mode):
+            return False
+        os.kill(int(number[1]), 0)
+    except ProcessLookupError:
+        return True
+    except OSError:
+        pass  # gone meanwhile, or the number is somebody else's now
+    return False
 
 
 def pre_fork(server: Any, worker: Any) -> None:
@@ -54,11 +73,13 @@ def pre_fork(server: Any, worker: Any) -> None:
 
 
 def post_fork(server: Any, worker: Any) -> None:
-    del server
+    if server.counts_folder is None:
+        return
     from prometheus_client import values
 
     values.ValueClass = values.MultiProcessValue(lambda: worker.seat)
 
 
 def on_exit(server: Any) -> None:
-    shutil.rmtree(server.counts_folder, ignore_errors=True)
+    if server.counts_folder is not None:
+        shutil.rmtree(server.counts_folder, ignore_errors=True)
