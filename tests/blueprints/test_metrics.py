@@ -78,6 +78,14 @@ def test_an_allowed_network_may_read_it_unless_a_proxy_nobody_counts_asks_for_so
         assert answer.status_code == status
 
 
+def test_who_came_past_the_proxies_is_not_let_in_by_an_address(another_app, db):
+    inside = {"REMOTE_ADDR": "10.1.2.3"}
+    behind = another_app(metrics_allow=(ip_network("10.0.0.0/8"),), proxies=2).test_client()
+    for chain, status in ((None, 401), ("", 401), ("10.9.9.9", 401), ("10.9.9.9, 10.8.8.8", 200)):
+        headers = {} if chain is None else {"X-Forwarded-For": chain}
+        assert behind.get("/metrics", environ_base=inside, headers=headers).status_code == status, chain
+
+
 def test_runs_that_wait_and_are_worked(read, db):
     now = datetime.now(UTC)
     work = KINDS["imports"].work

@@ -11,6 +11,7 @@ from flask import Blueprint, Flask, Response, abort, request
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
+from werkzeug.http import parse_list_header
 
 from app.blueprints.metrics import latency
 from app.domain.ops import metrics as ops_metrics
@@ -68,11 +69,12 @@ def _refusal() -> Response | None:
 
 
 def _is_near() -> bool:
-    """Asked from an allowed network. Behind a proxy that PROXIES does not count, every address is the proxy's own and
-    says nothing."""
-    if not settings().proxies and any(
-        name in request.headers for name in ("X-Forwarded-For", "Forwarded", "X-Real-Ip")
-    ):
+    """Asked from an allowed network, as the proxies that PROXIES counts report it. Who came past one of them, or through
+    one that is not counted, has an address that says nothing."""
+    if settings().proxies:
+        if len(parse_list_header(request.headers.get("X-Forwarded-For", ""))) < settings().proxies:
+            return False
+    elif any(name in request.headers for name in ("X-Forwarded-For", "Forwarded", "X-Real-Ip")):
         return False
     try:
         address = ip_address(request.remote_addr or "")
