@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from pathlib import Path
 
 from app.extensions import db
@@ -30,6 +31,13 @@ def test_every_path_in_the_recipes_exists():
     paths = set(re.findall(r"`((?:app|tests|docs|migrations)/[\w/.]+)`", (ROOT / "docs/style.md").read_text()))
     assert len(paths) > 10
     assert not [path for path in sorted(paths) if not (ROOT / path).exists()]
+
+
+def test_the_order_of_the_domain_is_the_one_that_is_held():
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    [layers] = [each["layers"] for each in contracts if each.get("containers") == ["app.domain"]]
+    order = " → ".join(layer.strip("()").replace(" : ", ", ") for layer in layers)
+    assert f"domain `{order}`" in (ROOT / "docs/style.md").read_text()
 
 
 def test_every_link_of_the_readme_leads_somewhere():
