@@ -74,7 +74,7 @@ def examine(now: datetime | None = None) -> Iterator[Finding]:
         left = f"; {line.remainder:,} left over" if line.remainder else ""
         yield Finding(Tone.BAD if line.remainder else Tone.GOOD, line.title, f"{line.total:,} = {said}{left} (24 h)")
     if signs.unknown:
-        yield Finding(Tone.WAIT, "Unknown messages", f"{signs.unknown:,} may or may not have arrived (7 days)")
+        yield Finding(Tone.WAIT, "Unknown messages", f"{signs.unknown:,} may or may not have arrived")
     yield from _other_checks(signs, now)
     yield from _incidents(now)
     yield from _channels()

@@ -118,7 +118,7 @@ def day(office: Office, *, sees_the_works: bool, now: datetime | None = None) ->
     next_alerts = next((line.next_due_at for line in lines if line.kind == "alerts" and line.enabled), None)
     needs = Needs()
     if sees_the_works:
-        unknown, newest_unknown = queries.unknown_mails(office.id, now)
+        unknown, newest_unknown = queries.unknown_mails(office.id)
         needs = Needs(
             runs=queries.failed_runs(now),
             paused=[line for line in lines if not line.enabled and not line.is_removed],

@@ -156,13 +156,12 @@ def failed_runs(now: datetime, *, size: int = 5) -> Sequence[JobRun]:
     ).all()
 
 
-def unknown_mails(office_id: int, now: datetime) -> tuple[int, int | None]:
-    """How many mails of the last week may or may not have arrived, and the newest one's id."""
+def unknown_mails(office_id: int) -> tuple[int, int | None]:
+    """How many mails may or may not have arrived, however old, and the newest one's id."""
     row = db.session.execute(
         select(func.count(), func.max(OutboundMessage.id)).where(
             OutboundMessage.state == MessageState.UNKNOWN.value,
             OutboundMessage.office_id == office_id,
-            OutboundMessage.created_at >= now - timedelta(days=7),
         )
     ).one()
     return row[0], row[1]

@@ -305,7 +305,8 @@ _VITALS = text(
             ELSE (SELECT count(*) FROM (SELECT 1 FROM outbound_message WHERE state = 'sent' AND created_at >= :week_ago
                 LIMIT :canary) AS sent) END AS sent_unbounced,
         (SELECT min(not_before) FROM outbound_message WHERE state = 'queued' AND not_before <= :now) AS oldest_message,
-        (SELECT count(*) FROM outbound_message WHERE state = 'unknown' AND created_at >= :week_ago) AS unknown,
+        -- however old: it stays until somebody decides
+        (SELECT count(*) FROM outbound_message WHERE state = 'unknown') AS unknown,
         (SELECT row_to_json(found) FROM (
             SELECT counts, finished_at FROM job_run WHERE kind = 'sweep' AND state = 'succeeded'
             ORDER BY finished_at DESC LIMIT 1) AS found) AS last_sweep
