@@ -6,6 +6,7 @@ import os
 import pickle
 import time
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 import redis
@@ -20,6 +21,7 @@ from app.domain.ops.ledger import Work
 from app.jobs.schedule import SCHEDULE
 from app.jobs.scheduler import Clock, NotUTC, look_at, tick
 
+PROCFILE = Path(__file__).parent.parent.parent / "Procfile"
 TEMPLATES = "rq:scheduler:scheduled_jobs"
 
 
@@ -100,6 +102,37 @@ def test_a_due_line_is_rung_once_and_set_to_its_next_due_time(clock, wire):
     assert wire.ttl(queue.jobs[0].key) > 0, "a tick nobody takes is forgotten"
     upcoming = datetime.fromtimestamp(wire.zscore(TEMPLATES, member), UTC)
     assert datetime.now(UTC) < upcoming <= datetime.now(UTC) + timedelta(minutes=15)
+
+
+def test_the_push_of_a_tick_and_the_next_due_time_are_one_transaction(clock, wire):
+    """A kill between the two would lose a due time, or ring twice: Redis itself says what it was asked for, in order."""
+    clock.ensure()
+    make_due(wire, "alerts")
+    asked: list[list[str]] = []
+    with wire.monitor() as monitor:
+        clock.enqueue_jobs()
+        wire.echo("that was all")
+        for said in monitor.listen():
+            asked.append(said["command"].split())
+            if asked[-1][0].upper() == "ECHO":
+                break
+    names = [words[0].upper() for words in asked]
+    (begins, ends) = names.index("MULTI"), names.index("EXEC")
+    pushes = [n for n, words in enumerate(asked) if names[n] in {"LPUSH", "RPUSH"} and words[1] == "rq:queue:alerts"]
+    rearms = [n for n, words in enumerate(asked) if names[n] == "ZADD" and words[1] == TEMPLATES]
+    assert (len(pushes), len(rearms)) == (1, 1)
+    assert begins < min(pushes + rearms) < max(pushes + rearms) < ends
+    assert (names.count("MULTI"), names.count("EXEC")) == (1, 1)
+
+
+def test_the_clock_of_the_procfile_looks_every_five_seconds(app, clock):
+    """jobs.md §4.3 (g): twice as rare, and every outage is noticed twice as late."""
+    command = app.cli.commands["scheduler"]
+    assert command.make_context("scheduler", []).params == {"interval": 5}
+    assert "scheduler: env TZ=UTC flask scheduler\n" in PROCFILE.read_text(), "without an option of its own"
+    assert clock._interval == 5
+    clock.acquire_lock()
+    assert 5 < clock.connection.ttl(clock.scheduler_lock_key) <= 15
 
 
 def test_an_entry_that_cannot_be_read_stops_no_other(clock, wire):

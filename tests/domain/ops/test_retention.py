@@ -72,6 +72,27 @@ def test_runs_leave_after_30_days_failed_ones_after_180_and_open_ones_never(db):
     assert [run_id for (run_id,) in db.session.query(JobRun.id).order_by(JobRun.id)] == kept
 
 
+def test_due_times_that_were_missed_stay_for_180_days(db):
+    """Who asks in spring what the clock left out in winter is answered."""
+    due.write_schedule([Line("yearly", "alerts", "0 0 1 1 *", "UTC", 60)], now=days_ago(900))
+
+    def due_time(state: RunState, days: float) -> JobRun:
+        moment = days_ago(days)
+        return JobRun(
+            kind="alerts", queue="alerts", trigger=Trigger.SCHEDULE.value, state=state.value, schedule_name="yearly",
+            due_at=moment, created_at=moment, finished_at=moment,
+        )  # fmt: skip
+
+    missed = [due_time(RunState.MISSED, days) for days in (181, 179, 31)]
+    db.session.add_all(missed)
+    db.session.add_all(due_time(RunState.SUCCEEDED, 20 - n / 100) for n in range(retention.LAST_RUNS))
+    db.session.flush()
+    first = missed[0].id
+    assert apply_all() == {"job_run": 1}
+    assert db.session.query(JobRun.id).filter_by(id=first).count() == 0
+    assert db.session.query(JobRun).filter_by(state="missed").count() == 2
+
+
 def test_the_last_twenty_runs_of_a_schedule_stay_whatever_their_age(db):
     due.write_schedule([Line("yearly", "alerts", "0 0 1 1 *", "UTC", 60)], now=days_ago(900))
     db.session.execute(
