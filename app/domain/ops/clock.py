@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from itertools import islice
+from itertools import islice, pairwise
 from zoneinfo import ZoneInfo
 
 from croniter import croniter
 
 LOOK_BACK = (timedelta(minutes=5), timedelta(hours=1), timedelta(hours=26), timedelta(days=8), timedelta(days=400))
+A_MINUTE = timedelta(minutes=1)
 LONGEST_GAP = timedelta(days=400)
+AHEAD = timedelta(minutes=1)
+"""What lies further ahead of the clock than this was written by one that was wrong."""
 MOST_COUNTED = 10_000
 """Due times are counted no further: a minute's line makes half a million a year."""
 
@@ -80,6 +83,14 @@ def next_due(cron: str, time_zone: str, after: datetime) -> datetime:
     return next(occurrences(cron, time_zone, after, after + LONGEST_GAP))
 
 
+def is_ahead(cron: str, time_zone: str, last: datetime | None, upcoming: datetime | None, now: datetime) -> bool:
+    """These two due times, the last and the next of a line, were made by a clock that was ahead: a due time of the future
+    was taken, or one that comes first left out. Until the time is there the line would stand still."""
+    if last is not None and last > now + AHEAD:
+        return True
+    return upcoming is not None and upcoming > now + AHEAD and upcoming > next_due(cron, time_zone, now + AHEAD)
+
+
 def last_due(cron: str, time_zone: str, until: datetime, since: datetime) -> datetime | None:
     """The newest due time in (since, until], or None.
 
@@ -101,14 +112,18 @@ def count_due(cron: str, time_zone: str, after: datetime, until: datetime) -> in
 
 
 def next_of_all(lines: Iterable[Line], after: datetime, limit: int = 10) -> list[tuple[datetime, Line]]:
-    """The next due times of all lines together, in order. A line that is due each minute takes no more than its share
-    of the places, so that the others are seen too; what is left over goes to whoever is next."""
+    """The next due times of all lines together, in order. A line that is due each minute stands there once, with its
+    next one: it would take all the places."""
     upcoming = []
     for place, line in enumerate(lines):
-        moments = islice(occurrences(line.cron, line.time_zone, after, after + LONGEST_GAP), limit)
-        upcoming += [(turn, moment, place, line) for turn, moment in enumerate(moments)]
-    chosen = sorted(upcoming, key=lambda each: each[:3])[:limit]
-    return [(moment, line) for _, moment, _, line in sorted(chosen, key=lambda each: each[1:3])]
+        moments = list(islice(occurrences(line.cron, line.time_zone, after, after + LONGEST_GAP), limit))
+        shown = moments[:1] if is_each_minute(moments) else moments
+        upcoming += [(moment, place, line) for moment in shown]
+    return [(moment, line) for moment, _, line in sorted(upcoming, key=lambda each: each[:2])[:limit]]
+
+
+def is_each_minute(moments: Sequence[datetime]) -> bool:
+    return len(moments) > 2 and all(after - one <= A_MINUTE for one, after in pairwise(moments))
 
 
 def _is_second_of_two(wall: datetime) -> bool:

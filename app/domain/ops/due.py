@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
-from sqlalchemy import func, select, update
+import structlog
+from sqlalchemy import delete, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from app.domain.errors import Conflict, Invalid, NotFound
 from app.domain.models import JobRun, JobSchedule, RunState, SchedulePause, Trigger
-from app.domain.ops.clock import Line, count_due, next_due, occurrences
+from app.domain.moments import database_now
+from app.domain.ops.clock import AHEAD, Line, count_due, is_ahead, next_due, occurrences
 from app.domain.ops.ledger import Work
 from app.extensions import db
+
+log = structlog.get_logger(__name__)
 
 CATCH_UP = timedelta(days=7)
 """How far back missed due times are written down (PA-23)."""
@@ -38,7 +42,7 @@ def write_schedule(lines: Iterable[Line], now: datetime | None = None) -> None:
     A new or changed line owes its due times from now on. A line that left the code is switched off, not deleted: its
     runs stay explained. A line that a person paused stays paused.
     """
-    now = now or datetime.now(UTC)
+    now = now or database_now()
     known = {
         row.name: row
         for row in db.session.execute(select(JobSchedule).order_by(JobSchedule.name).with_for_update()).scalars()
@@ -90,16 +94,21 @@ def materialise(name: str, work: Work, now: datetime | None = None) -> int | Non
     whoever ticks and however often. Returns the id of the run that is to be done, or None when nothing was due.
 
     After an outage only the newest due time is run; the older ones are recorded as missed, and so is a run of this
-    line that nobody had begun when its successor came due. A line that another process is looking at is left to it.
+    line that nobody had begun when its successor came due. A line that another process is looking at is left to it. One
+    that a clock ahead of PostgreSQL's had taken into the future is set right first, or it would stand still until then.
     """
-    now = now or datetime.now(UTC)
+    now = now or database_now()
     schedule = db.session.execute(
         select(JobSchedule)
         .where(JobSchedule.name == name, JobSchedule.enabled)
         .with_for_update(skip_locked=True)
         .execution_options(populate_existing=True)
     ).scalar()
-    if schedule is None or (schedule.next_due_at is not None and schedule.next_due_at > now):
+    if schedule is None:
+        return None
+    if is_ahead(schedule.cron, schedule.time_zone, schedule.last_due_at, schedule.next_due_at, now):
+        _set_right(schedule, now)
+    if schedule.next_due_at is not None and schedule.next_due_at > now:
         return None
     since = max(schedule.last_due_at or schedule.due_from, now - CATCH_UP)
     due = list(occurrences(schedule.cron, schedule.time_zone, since, now))
@@ -139,21 +148,57 @@ def materialise(name: str, work: Work, now: datetime | None = None) -> int | Non
     ).scalar()
 
 
+def _set_right(schedule: JobSchedule, now: datetime) -> None:
+    """Take the line back to the last due time that has been. What the other clock wrote down is forgotten where nobody
+    had begun it; runs of due times to come that were begun stay, and speak for no due time any more."""
+    name, until = schedule.name, now + AHEAD
+    forgotten = db.session.execute(
+        delete(JobRun)
+        .where(
+            JobRun.schedule_name == name,
+            or_(JobRun.due_at > until, JobRun.created_at > until),
+            JobRun.attempt == 0,
+            JobRun.state.in_((RunState.MISSED.value, RunState.PENDING.value)),
+        )
+        .returning(JobRun.id)
+        .execution_options(synchronize_session=False)
+    ).all()
+    begun = db.session.execute(
+        update(JobRun)
+        .where(JobRun.schedule_name == name, JobRun.due_at > until)
+        .values(schedule_name=None, due_at=None)
+        .returning(JobRun.id)
+        .execution_options(synchronize_session=False)
+    ).all()
+    taken = select(func.max(JobRun.due_at)).where(JobRun.schedule_name == name)
+    paused = select(func.max(func.least(SchedulePause.resumed_at, now))).where(
+        SchedulePause.schedule_name == name, SchedulePause.paused_at <= now
+    )
+    was = schedule.last_due_at
+    schedule.due_from = min(schedule.due_from, now)
+    known = [db.session.execute(each).scalar() for each in (taken, paused)]
+    schedule.last_due_at = max(moment for moment in (schedule.due_from, *known) if moment is not None)
+    schedule.next_due_at, schedule.updated_at = None, now
+    log.error("clock.was_ahead", line=name, last_due_at=str(was), forgotten=len(forgotten), begun=len(begun))
+
+
 def pause(
     name: str, reason: str, user_id: int | None, now: datetime | None = None, *, work: Work | None = None
 ) -> JobSchedule:
     """Stop the clock of one line: until it is resumed it makes no due times and owes none. With `work`, what is due
-    already becomes a run first, so that nothing owed before is forgotten. A run that waits or works goes on.
+    already becomes a run first, so that nothing owed before is forgotten; a look that is under way is waited for, since
+    it may yet be undone. A run that waits or works goes on.
 
     Raises Invalid (the reason has 3 to 200 characters), NotFound, and Conflict when it is paused already.
     """
-    now = now or datetime.now(UTC)
+    now = now or database_now()
     reason = reason.strip()
     if not SHORTEST_REASON <= len(reason) <= LONGEST_REASON:
         raise Invalid(
             f"Say why, in {SHORTEST_REASON} to {LONGEST_REASON} characters: it stands on every page.", field="reason"
         )
     if work is not None:
+        db.session.execute(select(JobSchedule.name).where(JobSchedule.name == name).with_for_update())
         materialise(name, work, now)
     paused = db.session.execute(
         update(JobSchedule)
@@ -179,7 +224,7 @@ def pause(
 def resume(name: str, now: datetime | None = None) -> Pause:
     """Start the clock of a paused line. The due times of the pause are neither missed nor owed, and how many they were
     is said; those before it stay in the books. Raises NotFound, and Conflict when it is not paused."""
-    now = now or datetime.now(UTC)
+    now = now or database_now()
     row = db.session.execute(
         select(JobSchedule).where(JobSchedule.name == name).with_for_update().execution_options(populate_existing=True)
     ).scalar()

@@ -20,6 +20,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from app.domain.errors import Conflict
 from app.domain.models import Incident, IncidentTone, IntegrationCheck, User
+from app.domain.moments import database_now
 from app.domain.ops import alarms, audit, probing
 from app.domain.ops.health import Reason, Tone, verdict
 from app.domain.ops.queries import incidents as queries
@@ -52,7 +53,7 @@ class Looked:
 def look(now: datetime | None = None, *, by: str) -> Looked:
     """Judge the house, and write down what that changes. Safe from any number of processes at once. Commits: what is
     told afterwards must be written first."""
-    now = now or datetime.now(UTC)
+    now = now or database_now()
     found = [reason for reason in verdict(now).reasons if not reason.is_wanted]
     known = {each.key: each for each in queries.open_now()}
     opened = _open(found, known, now, by)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -188,6 +189,28 @@ def test_what_was_due_before_the_pause_is_not_forgotten(db, alerts):
     due.resume("alerts", at(10, 40))
     due.materialise("alerts", WORK, at(10, 46))
     assert rows(db) == [("10:15", "missed"), ("10:30", "missed"), ("10:45", "pending")]
+
+
+@pytest.mark.committed
+def test_a_pause_waits_for_a_look_that_is_under_way_and_loses_nothing_when_that_is_undone(app, db):
+    """A scheduler that is killed in the middle of its look has made no run; the pause makes it then."""
+    due.write_schedule([ALERTS], now=NOW)
+    db.session.commit()
+
+    def pause() -> None:
+        with app.app_context():
+            due.pause("alerts", "too many mails", None, at(10, 31), work=WORK)
+            db.session.commit()
+            db.session.remove()
+
+    with ThreadPoolExecutor(1) as beside:
+        due.materialise("alerts", WORK, at(10, 31))
+        paused = beside.submit(pause)
+        with pytest.raises(TimeoutError):
+            paused.result(timeout=0.5)
+        db.session.rollback()
+        paused.result(timeout=30)
+    assert rows(db) == [("10:15", "missed"), ("10:30", "pending")]
 
 
 @pytest.mark.parametrize("reason", ["", "  no ", "x" * 201])
