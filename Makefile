@@ -61,6 +61,10 @@ bench-alerts: setup ## matching: ours against the naive way and the floor
 bench-%: setup
 	@$(python) -m benchmarks.$* $(args)
 
+.PHONY: ops-pictures
+ops-pictures: setup ## pictures of Operations in three states, beside a running stack; args=FOLDER
+	@$(python) -m devstack.ops_states $(args)
+
 .PHONY: demo-data
 demo-data: setup ## the demo brokerage into the running stack, or into its database
 	@$(devstack) with sh -c 'flask db upgrade && flask demo $(args)'

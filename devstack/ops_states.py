@@ -1,4 +1,4 @@
-"""Pictures of every page of the works in three states: `python -m devstack.ops_states FOLDER`, beside a running stack.
+"""Pictures of every page of the works in three states: `make ops-pictures args=FOLDER`, beside a running stack.
 
 healthy  as it is
 failing  the worker of the alerts is frozen for long enough to be missed
