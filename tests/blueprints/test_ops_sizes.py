@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 
 import pytest
 from sqlalchemy import text
@@ -121,6 +122,14 @@ def test_what_looks_like_a_value_is_masked():
 )
 def test_only_one_statement_about_rows_can_be_planned(words, expected):
     assert statements.can_be_planned(words) is expected
+
+
+def test_comments_without_end_cost_no_more_than_their_length():
+    begun = time.monotonic()
+    assert statements.can_be_planned("/**/" * 5_000 + "SELECT 1")
+    assert not statements.can_be_planned("/**/" * 5_000 + "VACUUM")
+    assert not statements.can_be_planned("(-- x\n /* */" * 5_000 + "/*")
+    assert time.monotonic() - begun < 5, "milliseconds; trying every way to share them out took hours"
 
 
 @pytest.mark.parametrize(
