@@ -10,10 +10,11 @@ import click
 from flask import Flask
 from flask.cli import AppGroup
 
-from app.domain.errors import DomainError
+from app.domain.errors import Conflict, DomainError
 from app.domain.models import RunState, Trigger
 from app.domain.ops import audit, failures, ledger, words
 from app.domain.ops.queries import runs as ledgered
+from app.domain.ops.queries.errors import overtaken
 from app.domain.ops.run_filter import PERIODS, Choices, read
 from app.extensions import db
 
@@ -62,10 +63,12 @@ def retry(run_ids: tuple[int, ...]) -> None:
 
     with _in_words():
         started = []
-        for run_id in run_ids:
+        for run_id in sorted(set(run_ids)):  # oldest first
+            if why := overtaken(ledgered.run(run_id)):
+                raise Conflict(why)
             again = start_again(run_id)
             sentence = f"Retried run {run_id} of “{again.kind}” as run {again.id}"
-            audit.record(None, "run.retried", "run", run_id, sentence, new_run=again.id)
+            audit.record(None, "run.retried", "run", run_id, sentence, office_id=again.office_id, new_run=again.id)
             started.append((run_id, again.id))
         db.session.commit()
     ring([new_id for _, new_id in started])
@@ -81,7 +84,7 @@ def cancel(run_id: int) -> None:
         run = ledger.cancel(run_id)
         is_over = run.state == RunState.CANCELLED
         deed, sentence = ("run.cancelled", "Cancelled") if is_over else ("run.stop_asked", "Asked to stop")
-        audit.record(None, deed, "run", run_id, f"{sentence} run {run_id} of “{run.kind}”")
+        audit.record(None, deed, "run", run_id, f"{sentence} run {run_id} of “{run.kind}”", office_id=run.office_id)
         db.session.commit()
     click.echo(f"Run {run_id} {'will not be done' if is_over else 'is asked to stop'}.")
 
@@ -95,7 +98,7 @@ def dismiss(run_ids: tuple[int, ...], reason: str) -> None:
         for run_id in run_ids:
             run = failures.dismiss_one(run_id, None, datetime.now(UTC))
             sentence = f"Dismissed the failure of run {run_id} of “{run.kind}”" + (f": {reason}" if reason else "")
-            audit.record(None, "run.dismissed", "run", run_id, sentence, reason=reason)
+            audit.record(None, "run.dismissed", "run", run_id, sentence, office_id=run.office_id, reason=reason)
         db.session.commit()
     click.echo(f"{len(run_ids)} dismissed.")
 

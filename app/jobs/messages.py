@@ -6,6 +6,7 @@ import time
 from datetime import UTC, datetime
 
 from app.domain.digests.letters import COMPOSERS
+from app.domain.messages.queue import Holder
 from app.domain.messages.send import send_due
 from app.domain.ops import queries
 from app.jobs.run import Run
@@ -17,7 +18,13 @@ no more than this."""
 
 def messages(run: Run) -> dict[str, int]:
     """Idempotent: each message is claimed with a lease of its own, and committed by itself."""
-    counts = send_due(COMPOSERS, stop=run.must_stop, deadline=time.monotonic() + SECONDS, progress=run.progress)
+    counts = send_due(
+        COMPOSERS,
+        stop=run.must_stop,
+        deadline=time.monotonic() + SECONDS,
+        progress=run.progress,
+        holder=Holder(run.id, run.attempt),
+    )
     if queries.due_messages(datetime.now(UTC), limit=1):
         run.then("messages")
     return counts

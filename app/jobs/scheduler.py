@@ -6,7 +6,6 @@ Redis being empty, frozen or away only delays the bell. Two of these may run.
 from __future__ import annotations
 
 import signal
-import threading
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -25,13 +24,15 @@ from rq.serializers import JSONSerializer
 from rq_scheduler import Scheduler
 
 from app.crash import crash_point
+from app.domain.messages import queue as outbound
+from app.domain.moments import database_now
 from app.domain.ops import due, incidents, ledger
-from app.domain.ops.clock import Line, next_due
+from app.domain.ops.clock import AHEAD, Line, next_due
 from app.domain.ops.heartbeat import Heart
 from app.extensions import db, settings
 from app.jobs.kinds import KINDS
 from app.jobs.queue import HINT_TTL, ring_due
-from app.jobs.reports import report_lost
+from app.jobs.reports import lost_now, report_lost
 from app.jobs.stand_in import StandIn
 
 log = structlog.get_logger(__name__)
@@ -39,6 +40,10 @@ log = structlog.get_logger(__name__)
 WITHOUT_REDIS_AFTER = 15.0
 """Seconds that Redis may be away before the clock does runs itself."""
 DOES_RUNS_ITSELF = "does the runs itself: Redis is away"
+NAP = 0.1
+"""Seconds after which a clock that was told to end notices."""
+_unread: set[str] = set()
+"""Lines that could not be read, which was said once."""
 TICK = "app.jobs.scheduler.tick"
 
 
@@ -58,19 +63,24 @@ def look_at(lines: Sequence[Line]) -> None:
     """Statements 1, 4 and 5 of the ledger: make runs of due times, take back, ring. A line that cannot be read stops no
     other; raises, after the rest is done, when none could be: the runs of dead workers must not wait for a clock that
     nobody can read."""
+    now = database_now()  # once, and first: without the database no line has anything to say
     failed: list[Exception] = []
     for line in lines:
         try:
-            made = due.materialise(line.name, KINDS[line.kind].work)
+            made = due.materialise(line.name, KINDS[line.kind].work, now)
             db.session.commit()
         except Exception as error:
             db.session.rollback()
             failed.append(error)
-            log.warning("clock.line_failed", line=line.name, error=type(error).__name__)
+            if line.name not in _unread:
+                _unread.add(line.name)
+                log.warning("clock.line_failed", line=line.name, error=type(error).__name__)
             continue
+        _unread.discard(line.name)
         if made is not None:
             crash_point("due_committed")
-    lost = ledger.reap(lease_seconds=settings().run_lease_seconds)
+    lost = lost_now(ledger.reap(lease_seconds=settings().run_lease_seconds))
+    outbound.take_back(now)  # their mails, too: a person is to decide about one, and not to wait for it
     db.session.commit()
     report_lost(lost)
     ring_due()
@@ -97,7 +107,7 @@ class Clock(Scheduler):  # type: ignore[misc]
         self.lines = lines
         self.heart = Heart("scheduler", version=version)
         self._token = uuid4().hex
-        self._stopping = threading.Event()
+        self._is_told_to_end = False
         self._stand_in = StandIn(self.heart.name)
         self._away_since: float | None = None
 
@@ -106,9 +116,9 @@ class Clock(Scheduler):  # type: ignore[misc]
     def run(self, burst: bool = False) -> None:
         """Look, every `interval` seconds, until told to stop. Nothing that Redis or PostgreSQL does ends it."""
         for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_: self._stopping.set())
+            signal.signal(number, self._end)
         has_written = is_failing = False
-        while not self._stopping.is_set():
+        while not self._is_told_to_end:
             began = time.monotonic()
             try:
                 if not has_written:
@@ -118,12 +128,13 @@ class Clock(Scheduler):  # type: ignore[misc]
                 look_at(self.lines)
                 self.heart.beat(self._stand_in.run_id, note=self._note())
                 db.session.commit()
+                if is_failing:
+                    log.warning("clock.tick_succeeds")
                 is_failing = False
             except Exception as error:
                 db.session.rollback()
-                # Once as an error; after that it is the same trouble, every few seconds.
-                say = log.warning if is_failing else log.exception
-                say("clock.tick_failed", error=type(error).__name__)
+                if not is_failing:  # once; after that it is the same trouble, every few seconds
+                    log.exception("clock.tick_failed", error=type(error).__name__)
                 is_failing = True
             finally:
                 db.session.remove()
@@ -132,8 +143,13 @@ class Clock(Scheduler):  # type: ignore[misc]
             incidents.watch(incidents.SCHEDULER)
             if burst:
                 break
-            self._stopping.wait(max(0.0, self._interval - (time.monotonic() - began)))
+            while not self._is_told_to_end and time.monotonic() - began < self._interval:
+                time.sleep(NAP)
         self._say_goodbye()
+
+    def _end(self, *_: Any) -> None:
+        """No more than a flag: an Event's lock may be held by the very thread that the signal interrupts."""
+        self._is_told_to_end = True
 
     def _is_left_alone(self) -> bool:
         """Redis has been away for long enough that this is no restart."""
@@ -147,7 +163,7 @@ class Clock(Scheduler):  # type: ignore[misc]
     def _replace_workers(self) -> None:
         try:
             self._stand_in.look()
-            if self._is_left_alone() and not self._stopping.is_set():
+            if self._is_left_alone() and not self._is_told_to_end:
                 self._stand_in.begin_next()
         except Exception as error:
             db.session.rollback()
@@ -195,7 +211,9 @@ class Clock(Scheduler):  # type: ignore[misc]
 
     def ensure(self) -> None:
         """Redis holds exactly the lines of the code: what is missing or changed is put back, what is present is not
-        touched (touching it would lose a due time), what left the code is taken out."""
+        touched (touching it would lose a due time), what left the code is taken out. What a clock that was ahead had
+        put off is called back."""
+        now = datetime.now(UTC)
         wanted = {_template_id(line): line for line in self.lines}
         for member in self.connection.zrange(self.scheduled_jobs_key, 0, -1):
             if member.decode() not in wanted:
@@ -207,13 +225,16 @@ class Clock(Scheduler):  # type: ignore[misc]
                 with suppress(redis.ResponseError):
                     self.connection.delete(Job.key_for(template_id))
                 self.schedule(
-                    next_due(line.cron, line.time_zone, datetime.now(UTC)).replace(tzinfo=None),
+                    next_due(line.cron, line.time_zone, now).replace(tzinfo=None),
                     TICK,
                     args=[line.name],
                     id=template_id,
                     queue_name=KINDS[line.kind].queue,
                     description=f"clock: {line.name}",
                 )
+            latest = next_due(line.cron, line.time_zone, now + AHEAD).timestamp()
+            if (self.connection.zscore(self.scheduled_jobs_key, template_id) or 0) > latest:
+                self.connection.zadd(self.scheduled_jobs_key, {template_id: latest})
 
     def enqueue_jobs(self) -> list[str]:
         """Each due line, by itself: one that cannot be read does not stop the others."""

@@ -190,6 +190,8 @@ def upgrade() -> None:
     op.add_column("job_schedule", sa.Column("paused_by_id", sa.BigInteger(), nullable=True))
     op.add_column("job_schedule", sa.Column("is_removed", sa.Boolean(), server_default="false", nullable=False))
     op.execute(f"UPDATE job_schedule SET is_removed = true, paused_reason = NULL WHERE paused_reason = '{LEFT}'")
+    op.add_column("outbound_message", sa.Column("job_run_id", sa.BigInteger(), nullable=True))
+    op.add_column("outbound_message", sa.Column("job_attempt", sa.SmallInteger(), nullable=True))
     op.add_column("process_heartbeat", sa.Column("rss_first_kb", sa.Integer(), nullable=True))
     op.add_column("process_heartbeat", sa.Column("note", sa.Text(), server_default="", nullable=False))
     for table, column, target in REFERENCES:  # checked in a second step: the first only asks for a short lock
@@ -211,6 +213,8 @@ def downgrade() -> None:
     allow_outcomes(OUTCOMES_BEFORE)
     op.drop_column("process_heartbeat", "note")
     op.drop_column("process_heartbeat", "rss_first_kb")
+    op.drop_column("outbound_message", "job_attempt")
+    op.drop_column("outbound_message", "job_run_id")
     op.drop_constraint(op.f("job_schedule_paused_by_id_fkey"), "job_schedule", type_="foreignkey")
     op.execute(f"UPDATE job_schedule SET paused_reason = '{LEFT}' WHERE is_removed AND paused_reason IS NULL")
     op.drop_column("job_schedule", "is_removed")

@@ -51,6 +51,12 @@ INDEXES: tuple[tuple[str, str, list[object], dict[str, object]], ...] = (
     ),
     ("job_attempt", "job_attempt_lost_idx", ["finished_at"], {"postgresql_where": sa.text("outcome = 'lost'")}),
     (
+        "outbound_message",
+        "outbound_message_run_idx",
+        ["job_run_id", sa.literal_column("id DESC")],
+        {"postgresql_where": sa.text("job_run_id IS NOT NULL")},
+    ),
+    (
         "message_event",
         "message_event_bounced_idx",
         ["recorded_at"],

@@ -55,7 +55,9 @@ def test_it_is_found_by_person_action_subject_and_day(as_viewer, people, db):
         "Started run 13",
         "Retried run 12",
     ]
-    assert shown("since=yesterday&person=&id=12") == ["Retried run 12"], "what is no day filters nothing"
+    assert shown("since=&person=&id=12") == ["Retried run 12"]
+    for wrong in ("since=yesterday", "person=Ruth"):
+        assert as_viewer.get(f"/ops/audit?{wrong}").status_code == 422, "everything would be taken for what was asked"
     assert shown("person=%00&action=x") == []
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import threading
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from markupsafe import escape
 from sqlalchemy import func, select, update
 
 from app.domain.models import (
@@ -18,6 +20,7 @@ from app.domain.models import (
     JobRun,
     JobSchedule,
     MatchBatch,
+    Role,
     RunState,
     Trigger,
 )
@@ -204,6 +207,74 @@ def test_htmx_pushes_an_address_only_when_it_is_another(as_viewer, db):
     assert moved.headers["HX-Push-Url"] == "/ops/runs?kind=digests"
 
 
+@pytest.mark.parametrize("nowhere", ["http://[", "http://]:x/", "//", "\\", "x" * 5000])
+def test_an_address_line_that_is_none_is_as_good_as_absent(as_viewer, nowhere):
+    answer = as_viewer.get("/ops/runs?kind=digests", headers={"HX-Request": "true", "HX-Current-URL": nowhere})
+    assert (answer.status_code, answer.headers["HX-Push-Url"]) == (200, "/ops/runs?kind=digests")
+
+
+@pytest.mark.parametrize("name", ["kind", "state", "schedule", "queue", "trigger", "period"])
+def test_a_value_that_no_filter_knows_is_refused_and_nothing_is_done(as_admin, db, name):
+    run = ended_run(error="no")
+    page = as_admin.get(f"/ops/runs?{name}=typo")
+    assert page.status_code == 422
+    assert "“typo” is no" in page.text
+    assert f'href="/ops/runs/{run.id}"' not in page.text
+    for deed in ("retry-all", "dismiss-all"):
+        answer = as_admin.post(f"/ops/runs/chosen?{name}=typo", data={"do": deed})
+        assert answer.status_code == 422
+        assert "Nothing was changed." in answer.text
+    assert audited() == []
+    assert db.session.scalar(select(func.count()).select_from(JobRun)) == 1
+
+
+@pytest.mark.parametrize(
+    "query", ["/incidents?show=typo", "/messages?state=typo", "/messages?stream=typo", "/balance?since=typo"]
+)
+def test_nor_is_it_on_the_other_pages(as_viewer, query):
+    answer = as_viewer.get(f"/ops{query}")
+    assert answer.status_code == 422
+    assert "“typo” is no" in answer.text
+
+
+NUL = (
+    "/errors/%00",
+    "/errors/a%00b",
+    "/schedules/%00",
+    "/data/statements/%00",
+    *(
+        f"/runs?{name}=%00"
+        for name in ("argument", "kind", "state", "worker", "error", "since", "period", "queue", "before")
+    ),
+    "/runs?argument=a:%00",
+    *(f"/audit?{name}=a%00" for name in ("action", "subject", "id", "person", "since")),
+    "/messages?q=%00",
+    "/incidents?show=%00",
+    "/balance?since=%00",
+)
+
+
+@pytest.mark.parametrize("path", NUL)
+def test_a_nul_in_an_address_finds_nothing_and_breaks_nothing(as_admin, path):
+    answer = as_admin.get(f"/ops{path}")
+    assert answer.status_code in ({404} if "?" not in path else {200, 422})
+
+
+@pytest.mark.parametrize(
+    "path", ["/errors/%00/retry", "/errors/%00/dismiss", "/schedules/%00/pause", "/schedules/%00/resume"]
+)
+def test_a_nul_in_the_address_of_a_deed_is_nobody(as_admin, path):
+    assert as_admin.post(f"/ops{path}", data={"reason": "because"}).status_code == 404
+
+
+def test_a_nul_in_a_form_is_left_out_or_refused(as_admin, db):
+    run = ended_run(error="no")
+    assert as_admin.post("/ops/runs", data={"kind": "alerts\0"}).status_code == 422
+    assert as_admin.post("/ops/runs/chosen", data={"do": "retry\0", "run": f"{run.id}\0"}).status_code == 422
+    assert as_admin.post(f"/ops/runs/{run.id}/dismiss", data={"reason": "a\0b"}).status_code == 303
+    assert audited()[-1].sentence.endswith(": ab")
+
+
 # --- One run ---
 
 
@@ -245,10 +316,43 @@ def test_a_long_log_is_cut_and_shown_whole_when_asked_for(as_viewer, db):
     )
     db.session.commit()
     page = as_viewer.get(f"/ops/runs/{run.id}").text
-    assert "the newest 500 lines" in page
-    assert "line.20<" not in page
-    assert "line.21<" in page
-    assert "line.20<" in as_viewer.get(f"/ops/runs/{run.id}?log=all").text
+    assert "the newest 100 lines" in page
+    assert "line.420<" not in page
+    assert "line.421<" in page
+    assert "line.1<" in as_viewer.get(f"/ops/runs/{run.id}?log=all").text
+
+
+def test_a_log_of_any_size_weighs_no_more_than_a_page_may(as_viewer, db):
+    run = waiting_run()
+    ledger.claim(run.id, "alerts-1", 60)
+    at, long = datetime.now(UTC), '<"é' * 1_333
+    db.session.add_all(
+        JobLogLine(
+            run_id=run.id, attempt=1, line=n, at=at, level="info", event="said", fields={"a": f"{n}{long}", "b": long}
+        )
+        for n in range(1, 500)
+    )
+    db.session.commit()
+    poll = as_viewer.get(f"/ops/runs/{run.id}", headers={"HX-Request": "true"})
+    assert len(poll.data) < 100_000
+    assert "a=499" in poll.text
+    assert poll.text.count("a=499") == 1, "each field once"
+    assert str(escape(long)) not in poll.text
+    whole = as_viewer.get(f"/ops/runs/{run.id}?log=all")
+    assert len(whole.data) < 350_000, "the log, and the rest of the page"
+    assert str(escape(long)) in whole.text
+    assert "data-poll" in poll.text
+    assert 'id="run" data-poll' not in whole.text, "so much is not asked for every few seconds"
+
+
+def test_the_tracebacks_of_a_run_that_is_tried_again_leave_a_poll_small(as_viewer, db):
+    run = waiting_run()
+    for _ in range(WORK.max_attempts - 1):
+        changed(run, state="pending", run_after=datetime.now(UTC) - timedelta(minutes=1), hinted_at=None)
+        claimed = ledger.claim(run.id, "alerts-1", 60)
+        ledger.fail(run.id, claimed.lease_token, "ValueError", "<boom>" * 5_000)
+        db.session.commit()
+    assert len(as_viewer.get(f"/ops/runs/{run.id}", headers={"HX-Request": "true"}).data) < 100_000
 
 
 def test_words_in_arguments_are_masked_and_ids_and_moments_are_not(as_viewer, db):
@@ -393,6 +497,35 @@ def test_a_retry_is_written_down_and_pressed_twice_is_one_run(as_admin, db):
     assert f"Retried run {run.id} of “alerts” as run" in as_admin.get(f"/ops/runs/{run.id}").text
 
 
+@pytest.mark.committed
+@pytest.mark.parametrize("deed", ["retry", "cancel", "chosen"])
+def test_pressed_by_eight_in_one_moment_it_is_one_deed_with_one_line(app, sign_in, make, db, deed):
+    run = waiting_run() if deed == "cancel" else ended_run("imports", args={"import_batch_id": 1}, error="no")
+    if deed == "cancel":
+        ledger.claim(run.id, "alerts-1", 60)
+        db.session.commit()
+    run_id, admin = run.id, make.user(make.office(), role=Role.ADMIN)
+    clients = [sign_in(admin) for _ in range(8)]
+    start, answers = threading.Barrier(8), []
+
+    def press(client) -> None:
+        start.wait(30)
+        if deed == "chosen":
+            answers.append(client.post("/ops/runs/chosen", data={"do": "retry", "run": [run_id]}))
+        else:
+            answers.append(client.post(f"/ops/runs/{run_id}/{deed}"))
+
+    pressing = [threading.Thread(target=press, args=(client,)) for client in clients]
+    for thread in pressing:
+        thread.start()
+    for thread in pressing:
+        thread.join(60)
+    assert [answer.status_code for answer in answers] == [303] * 8
+    assert len({answer.location for answer in answers}) == 1, "all are led to the same run"
+    assert len(audited()) == 1
+    assert db.session.scalar(select(func.count()).where(JobRun.trigger == "retry")) == (deed != "cancel")
+
+
 def test_a_run_that_has_not_ended_is_not_retried(as_admin, db):
     assert as_admin.post(f"/ops/runs/{waiting_run().id}/retry").status_code == 409
     assert audited() == []
@@ -451,8 +584,8 @@ def test_the_ticked_runs_are_retried_in_one_entry(as_admin, db):
     first, second = (ended_run("imports", args={"import_batch_id": n}, error="no") for n in (1, 2))
     fine = ended_run("imports", args={"import_batch_id": 3})
     as_admin.post("/ops/runs/chosen", data={"do": "retry", "run": [first.id, second.id, fine.id]})
-    again = list(db.session.scalars(select(JobRun.args).where(JobRun.trigger == "retry").order_by(JobRun.id.desc())))
-    assert [args["import_batch_id"] for args in again] == [1, 2]
+    again = list(db.session.scalars(select(JobRun.args).where(JobRun.trigger == "retry").order_by(JobRun.id)))
+    assert [args["import_batch_id"] for args in again] == [1, 2], "the oldest first"
     [entry] = audited()
     assert entry.action == "runs.retried"
     assert entry.fields["count"] == 2

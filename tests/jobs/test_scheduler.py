@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import os
 import pickle
+import signal
+import threading
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 import redis
 from croniter import CroniterBadCronError
 from rq import Queue
 from rq.serializers import JSONSerializer
+from structlog.testing import capture_logs
 
 from app.domain.models import JobRun, JobSchedule, Trigger
 from app.domain.ops import due, ledger
@@ -59,6 +63,49 @@ def test_every_line_is_on_the_clock_once_however_often_it_is_ensured(clock, wire
     for _ in range(3):
         clock.ensure()
     assert wire.zcard(TEMPLATES) == len(SCHEDULE)
+
+
+def test_a_line_that_a_clock_ahead_had_put_off_is_called_back(clock, wire):
+    clock.ensure()
+    member = make_due(wire, "alerts")
+    wire.zadd(TEMPLATES, {member: time.time() + 86_400})
+    clock.ensure()
+    assert wire.zscore(TEMPLATES, member) <= time.time() + 17 * 60
+
+
+def test_an_outage_of_the_database_is_said_once_and_a_clock_that_is_told_to_end_ends(another_app):
+    """Not once for each line and each look."""
+    nowhere = another_app(database_url="postgresql+psycopg://nobody@127.0.0.1:9/none")
+    usual = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    ask_to_end = threading.Timer(3.5, os.kill, (os.getpid(), signal.SIGTERM))
+    try:
+        with nowhere.app_context(), capture_logs() as said:
+            clock = Clock("redis://127.0.0.1:9/0", SCHEDULE, interval=1)
+            ask_to_end.start()
+            clock.run()
+    finally:
+        ask_to_end.join()
+        for number, handler in usual.items():
+            signal.signal(number, handler)
+    assert [each["event"] for each in said if each["event"].startswith(("clock.tick", "clock.line"))] == [
+        "clock.tick_failed"
+    ]
+
+
+def test_a_line_that_cannot_be_read_is_said_once_until_it_can_be(db, wire):
+    past = datetime.now(UTC) - timedelta(hours=1)
+    due.write_schedule(SCHEDULE, now=past)
+    for _ in range(2):
+        db.session.query(JobSchedule).filter_by(name="alerts").update({"cron": "not a cron"})
+        db.session.commit()
+        with capture_logs() as said:
+            for _ in range(3):
+                look_at(SCHEDULE)
+        assert [each["line"] for each in said if each["event"] == "clock.line_failed"] == ["alerts"]
+        db.session.query(JobSchedule).filter_by(name="alerts").update({"cron": "*/15 * * * *"})
+        db.session.commit()
+        look_at(SCHEDULE)
+        db.session.query(JobSchedule).filter_by(name="alerts").update({"next_due_at": past})
 
 
 def test_ensuring_a_line_that_is_due_does_not_lose_its_due_time(clock, wire):
@@ -215,3 +262,21 @@ def test_a_tick_that_comes_twice_makes_one_run(db, wire):
     assert states[-1] == "pending"
     assert len(states) in {1, 2}
     tick("no-such-line")
+
+
+def test_a_look_takes_back_the_mail_of_a_sender_that_is_gone(db, wire, make):
+    """Not a minute later, with the sweep: until then its message would be neither here nor there."""
+    now = datetime.now(UTC)
+    run = ledger.add("messages", Work("messages", 3, skips_overlap=False), trigger=Trigger.MANUAL)
+    held = {"state": "sending", "lease_token": uuid4(), "lease_until": now + timedelta(minutes=3)}
+    begun = make.message(
+        make.contact(make.office()), **held, attempts=1, attempting_at=now, job_run_id=run.id, job_attempt=1
+    )
+    ledger.claim(run.id, "w", 60)
+    look_at(SCHEDULE)
+    db.session.refresh(begun)
+    assert begun.state == "sending", "its sender lives"
+    ledger.lose(run.id, "w", "killed")
+    look_at(SCHEDULE)
+    db.session.refresh(begun)
+    assert (begun.state, begun.state_reason) == ("unknown", "its sender was lost")

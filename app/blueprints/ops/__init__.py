@@ -11,6 +11,7 @@ from flask.blueprints import BlueprintSetupState
 from flask_login import current_user
 
 from app.domain.digests.decide import IN_WORDS as DROPPED_IN_WORDS
+from app.domain.errors import Invalid, NotFound
 from app.domain.messages.preview import disarm
 from app.domain.models import Role
 from app.domain.ops import balance as sums
@@ -20,7 +21,7 @@ from app.domain.ops.overview import overview as look
 from app.domain.ops.queries import Window
 from app.extensions import db, settings
 from app.jobs.kinds import KINDS
-from app.web import access, link_to, may, page
+from app.web import access, clean, link_to, may, page
 
 bp = Blueprint("ops", __name__, url_prefix="/ops")
 bp.add_app_template_filter(words.counts_in_words, "counts_in_words")
@@ -45,6 +46,13 @@ TABS = (
 )
 """The screens of the works, in the order of their tabs; one that is not built is left out."""
 WINDOWS = {"today": "Since midnight", "24h": "24 hours", "7d": "7 days"}
+
+
+@bp.before_request
+def lead_nowhere() -> None:
+    """A word of an address that no column could hold (a NUL, say) names nothing: 404 instead of PostgreSQL's refusal."""
+    if any(isinstance(word, str) and clean(word) != word for word in (request.view_args or {}).values()):
+        raise NotFound("There is nothing at this address. It may have been moved or removed.")
 
 
 @bp.record
@@ -90,14 +98,12 @@ def overview() -> Response:
 def balance() -> Response:
     """Check it yourself: each number, what it counts, and the rows that make a remainder."""
     now = datetime.now(UTC)
-    name = request.args.get("since", "today")
     begins = {
         "today": sums.midnight(now, current_user.office.time_zone),
         "24h": now - timedelta(hours=24),
         "7d": now - timedelta(days=7),
     }
-    if name not in begins:
-        name = "today"
+    name = one_of("since", begins) or "today"
     window = Window(begins[name], now)
     lines = sums.balance(window.since, now)
     lost = {
@@ -133,9 +139,12 @@ def by_hand() -> list[str]:
 
 
 def one_of(name: str, allowed: Any) -> str:
-    """A filter from the address: one of these, or none."""
-    given = request.args.get(name, "")
-    return given if given in allowed else ""
+    """A filter from the address: one of these, or none. Raises Invalid for anything else: a list that silently shows
+    everything would be taken for what was asked."""
+    given = clean(request.args.get(name, ""))
+    if given and given not in allowed:
+        raise Invalid(f"“{given[:60]}” is no {name} that is known here.", field=name)
+    return given
 
 
 from app.blueprints.ops import audit as _audit  # noqa: E402, F401  their views belong to bp

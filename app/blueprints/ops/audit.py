@@ -10,8 +10,10 @@ from flask import Response, request
 from flask_login import current_user
 
 from app.blueprints.ops import PAGE, READERS, bp
+from app.domain.errors import Invalid
 from app.domain.models import AuditEntry
 from app.domain.ops.queries import audit as rows
+from app.domain.ops.run_filter import NO_DATE
 from app.extensions import db
 from app.web import access, clean, link_to, page, row_id, wants_fragment, with_args
 
@@ -34,7 +36,7 @@ def index() -> Response:
         db.session.scalars(
             rows.entries(
                 current_user.office_id,
-                person=request.args.get("person", type=row_id),
+                person=_row_of(chosen["person"]),
                 by_command=chosen["person"] == BY_COMMAND,
                 action=chosen["action"],
                 subject_type=chosen["subject"],
@@ -69,6 +71,16 @@ def _person(entry: Any) -> str:
     return str(entry.user_id) if entry.user_id else BY_COMMAND
 
 
+def _row_of(person: str) -> int | None:
+    """A person as the address names them. Raises Invalid for what names nobody."""
+    if person in {"", BY_COMMAND}:
+        return None
+    try:
+        return row_id(person)
+    except ValueError:
+        raise Invalid(f"“{person[:60]}” is no person that is known here.", field="person") from None
+
+
 def _place_of(entry: AuditEntry) -> str | None:
     """The address of what it was done to, where it has a screen."""
     endpoint, argument = PLACES.get(entry.subject_type, ("", ""))
@@ -78,9 +90,11 @@ def _place_of(entry: AuditEntry) -> str | None:
 
 
 def _morning_of(text: str) -> datetime | None:
-    """The beginning of a day on the wall of the office; None for what is no day."""
+    """The beginning of a day on the wall of the office. Raises Invalid for what is no day."""
+    if not text:
+        return None
     try:
         day = date.fromisoformat(text)
         return datetime.combine(day, time(), ZoneInfo(current_user.office.time_zone)).astimezone(UTC)
     except (ValueError, OverflowError):
-        return None
+        raise Invalid(NO_DATE.format(text[:60]), field="since") from None

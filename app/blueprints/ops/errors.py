@@ -38,7 +38,7 @@ class Bar(NamedTuple):
 @access(*READERS)
 def errors() -> Response:
     now = datetime.now(UTC)
-    groups = grouped.groups(now, WITH_ARGS)
+    groups = grouped.groups(now, WITH_ARGS, office_id=current_user.office_id)
     return page(
         "ops/errors.html",
         "live",
@@ -55,9 +55,7 @@ def errors() -> Response:
 @access(*READERS)
 def error(fingerprint: str) -> Response:
     now = datetime.now(UTC)
-    group = next(iter(grouped.groups(now, WITH_ARGS, only=fingerprint)), None)
-    if group is None:
-        raise NotFound("No failure of this kind is on record. Failures are kept for 180 days.")
+    group = _group(fingerprint, now)
     days = grouped.occurrences(fingerprint, current_user.office.time_zone, now, DAYS)
     runs = ledgered.listed(RunFilter(error=fingerprint, sweeps_too=True))
     return page(
@@ -77,7 +75,8 @@ def error(fingerprint: str) -> Response:
 @access(*ADMINS)
 def retry_error(fingerprint: str) -> Response:
     """Each of its runs that nothing made up for starts again."""
-    retry_failed("error", fingerprint, _named(fingerprint), asked=RunFilter(error=fingerprint), at_once=MOST_RETRIED)
+    asked = RunFilter(error=fingerprint, office_id=current_user.office_id)
+    retry_failed("error", fingerprint, _named(fingerprint), asked=asked, at_once=MOST_RETRIED)
     return go("ops.error", fingerprint=fingerprint)
 
 
@@ -89,18 +88,24 @@ def dismiss_error(fingerprint: str) -> Response:
         "error",
         fingerprint,
         _named(fingerprint),
-        asked=RunFilter(error=fingerprint),
+        asked=RunFilter(error=fingerprint, office_id=current_user.office_id),
         reason=clean(request.form.get("reason", ""))[:300],
         at_once=MOST_DISMISSED,
     )
     return go("ops.error", fingerprint=fingerprint)
 
 
+def _group(fingerprint: str, now: datetime) -> Any:
+    """One kind of trouble. Raises NotFound."""
+    found = grouped.groups(now, WITH_ARGS, office_id=current_user.office_id, only=fingerprint)
+    if not found:
+        raise NotFound("No failure of this kind is on record. Failures are kept for 180 days.")
+    return found[0]
+
+
 def _named(fingerprint: str) -> str:
     """For the audit: “all of OperationalError in alerts”."""
-    group = next(iter(grouped.groups(datetime.now(UTC), WITH_ARGS, only=fingerprint)), None)
-    if group is None:
-        raise NotFound("No failure of this kind is on record. Failures are kept for 180 days.")
+    group = _group(fingerprint, datetime.now(UTC))
     return f"all of {group.error_class or 'one kind'} in {', '.join(group.kinds)}"
 
 

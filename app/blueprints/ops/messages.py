@@ -19,6 +19,7 @@ from app.domain.models import MessageState, Stream, Trigger
 from app.domain.ops import audit
 from app.domain.ops.queries import messages as found
 from app.domain.ops.queries.messages import Asked
+from app.domain.ops.run_filter import NO_DATE
 from app.extensions import db, settings
 from app.jobs.queue import ring, start
 from app.web import ADMINS, EVERYONE, RowId, access, clean, go, page, row_id, wants_fragment, with_args
@@ -69,12 +70,14 @@ def messages() -> Response:
 
 
 def _midnight(name: str, days: int = 0) -> datetime | None:
-    """A day of the address, in the office's zone: its first moment, or that of a later day. None when it is no day."""
+    """A day of the address, in the office's zone: its first moment, or that of a later day. Raises Invalid for what is
+    no day."""
+    given = clean(request.args.get(name, ""))
     try:
-        day = date.fromisoformat(request.args.get(name, "")) + timedelta(days=days)
-        return datetime.combine(day, time(), zone_of_reader()).astimezone(UTC)
+        day = date.fromisoformat(given) + timedelta(days=days) if given else None
+        return datetime.combine(day, time(), zone_of_reader()).astimezone(UTC) if day else None
     except (ValueError, OverflowError):
-        return None
+        raise Invalid(NO_DATE.format(given[:60]), field=name) from None
 
 
 @bp.post("/messages/settle")

@@ -11,9 +11,9 @@ from urllib.parse import quote, urlsplit
 from flask import Response, flash, request, url_for
 from flask_login import current_user
 
-from app.blueprints.ops import READERS, bp, by_hand
+from app.blueprints.ops import READERS, bp, by_hand, said
 from app.display import exact_time, plural
-from app.domain.errors import Invalid
+from app.domain.errors import Conflict, Invalid
 from app.domain.models import JobRun, RunState, Trigger
 from app.domain.ops import audit, failures, health, ledger, results
 from app.domain.ops.queries import errors as failed
@@ -46,7 +46,7 @@ CHOICES = Choices(
 @bp.get("/runs")
 @access(*READERS)
 def runs() -> Response:
-    asked = read(request.args, CHOICES, current_user.office.time_zone)
+    asked = _asked()
     before, after = (request.args.get(name, type=row_id) for name in ("before", "after"))
     found = [] if asked.problem else ledgered.listed(asked, before=before, after=None if before else after)
     has_more = len(found) > ledgered.PAGE
@@ -79,37 +79,48 @@ def runs() -> Response:
     if wants_fragment():
         # What was left empty is not worth an address; a part that drew itself anew is no new place.
         here = with_args(**{n: None for n, v in request.args.items() if not v.strip()})
-        parts = urlsplit(request.headers.get("HX-Current-URL", ""))
-        if here != parts.path + (f"?{parts.query}" if parts.query else ""):
+        if here != _shown_address():
             response.headers["HX-Push-Url"] = here
     return response
+
+
+def _asked() -> RunFilter:
+    return read(request.args, CHOICES, current_user.office.time_zone, office_id=current_user.office_id)
+
+
+def _shown_address() -> str:
+    """What the browser's address line says by now. Empty when htmx does not tell, or nothing that is an address."""
+    try:
+        parts = urlsplit(request.headers.get("HX-Current-URL", ""))
+    except ValueError:  # "http://[", which only an attacker sends
+        return ""
+    return parts.path + (f"?{parts.query}" if parts.query else "")
 
 
 @bp.get("/runs/<int:run_id>")
 @access(*READERS)
 def run(run_id: int) -> Response:
     found = ledgered.run(run_id)
-    most = ledgered.MOST_LINES if request.args.get("log") == "all" else ledgered.SHOWN_LINES
-    lines = ledgered.log_of(run_id, most)
+    is_told = found.office_id in {None, current_user.office_id}
+    log = said.log_of(run_id, whole=request.args.get("log") == "all") if is_told else said.NOTHING
     made = ledgered.made_by(found, current_user.office_id)
     return page(
         "ops/run.html",
         "live",
         run=found,
         attempts=ledgered.attempts_of(run_id),
-        lines=lines[-most:],
-        lines_left_out=len(lines) > most,
-        most_lines=most,
+        is_told=is_told,
+        log=log,
         relatives=ledgered.relatives(found),
-        people=ledgered.people_of(found),
-        deeds=ledgered.deeds_on(run_id),
+        people=ledgered.people_of(found) if is_told else {},
+        deeds=ledgered.deeds_on(run_id, current_user.office_id),
         window_begin=made.previous_due if found.due_at else None,
         window_end=ledger.window_end(found),
         made=made,
-        args=[_shown(name, value) for name, value in found.args.items()],
+        args=[_shown(name, value) for name, value in found.args.items()] if is_told else [],
         shares=results.shares(found.kind, found.counts),
         other_counts=results.others(found.kind, found.counts),
-        report_url=_report_url(found),
+        report_url=_report_url(found) if is_told else None,
         schedule_url=link_to("ops.schedule", name=found.schedule_name) if found.schedule_name else None,
         by_hand=found.kind in KINDS,
         now=datetime.now(UTC),
@@ -125,7 +136,7 @@ def run_now() -> Response:
         raise Invalid(f"“{kind}” is not a job that can be started by hand.", field="kind")
     started = start(kind, trigger=Trigger.MANUAL, user_id=current_user.id, dedup_key=f"by-hand-{kind}")
     run_id = started.id
-    if started.attempt == 0 and not ledgered.deeds_on(run_id, limit=1):
+    if started.attempt == 0 and not ledgered.deeds_on(run_id, current_user.office_id, limit=1):
         audit.record(current_user, "run.started", "run", run_id, f"Started run {run_id} of “{kind}”")
     db.session.commit()
     ring([run_id])
@@ -136,15 +147,19 @@ def run_now() -> Response:
 @bp.post("/runs/<int:run_id>/retry")
 @access(*ADMINS)
 def retry(run_id: int) -> Response:
-    """Do it again as a new run. One that does so already is shown instead of another."""
+    """Do it again as a new run. One that does so already is shown instead of another, also to whoever pressed in the
+    same moment. An import is not done again after a newer file of its source."""
+    found = ledgered.run_to_act_on(run_id, current_user.office_id)
     in_hand = failed.retry_in_hand(run_id)
     if in_hand is not None:
         flash(f"Run {in_hand} does the work of run {run_id} again already.", "good")
         return go("ops.run", run_id=in_hand)
+    if why := failed.overtaken(found):
+        raise Conflict(why)
     again = start_again(run_id, current_user.id)
     new_id = again.id
     sentence = f"Retried run {run_id} of “{again.kind}” as run {new_id}"
-    audit.record(current_user, "run.retried", "run", run_id, sentence, new_run=new_id)
+    _record("run.retried", found, sentence, new_run=new_id)
     db.session.commit()
     ring([new_id])
     flash(f"Run {new_id} does the work of run {run_id} again.", "good")
@@ -155,17 +170,17 @@ def retry(run_id: int) -> Response:
 @access(*ADMINS)
 def cancel(run_id: int) -> Response:
     """A run that waits is not done; one that is under way is asked to stop."""
-    was_asked = ledgered.run(run_id).cancel_requested_at is not None
+    was_asked = ledgered.run_to_act_on(run_id, current_user.office_id).cancel_requested_at is not None
     ended = ledger.cancel(run_id)
     if ended.state == RunState.CANCELLED:
-        audit.record(current_user, "run.cancelled", "run", run_id, f"Cancelled run {run_id} of “{ended.kind}”")
-        said = f"Run {run_id} will not be done."
+        _record("run.cancelled", ended, f"Cancelled run {run_id} of “{ended.kind}”")
+        words = f"Run {run_id} will not be done."
     else:
         if not was_asked:
-            audit.record(current_user, "run.stop_asked", "run", run_id, f"Asked run {run_id} of “{ended.kind}” to stop")
-        said = f"Run {run_id} is asked to stop. What it has committed stays."
+            _record("run.stop_asked", ended, f"Asked run {run_id} of “{ended.kind}” to stop")
+        words = f"Run {run_id} is asked to stop. What it has committed stays."
     db.session.commit()
-    flash(said, "good")
+    flash(words, "good")
     return go("ops.run", run_id=run_id)
 
 
@@ -174,9 +189,10 @@ def cancel(run_id: int) -> Response:
 def dismiss(run_id: int) -> Response:
     """Somebody has seen to this failure: it no longer asks for a look."""
     reason = clean(request.form.get("reason", ""))[:300]
+    ledgered.run_to_act_on(run_id, current_user.office_id)
     seen = failures.dismiss_one(run_id, current_user.id)
     sentence = f"Dismissed the failure of run {run_id} of “{seen.kind}”" + (f": {reason}" if reason else "")
-    audit.record(current_user, "run.dismissed", "run", run_id, sentence, reason=reason)
+    _record("run.dismissed", seen, sentence, reason=reason)
     db.session.commit()
     health.dim(settings().database_url)
     flash(f"The failure of run {run_id} is dismissed.", "good")
@@ -186,13 +202,18 @@ def dismiss(run_id: int) -> Response:
 @bp.post("/runs/<int:run_id>/restore")
 @access(*ADMINS)
 def restore(run_id: int) -> Response:
+    ledgered.run_to_act_on(run_id, current_user.office_id)
     seen = failures.restore(run_id)
     sentence = f"Took back the dismissal of run {run_id} of “{seen.kind}”"
-    audit.record(current_user, "run.restored", "run", run_id, sentence)
+    _record("run.restored", seen, sentence)
     db.session.commit()
     health.dim(settings().database_url)
     flash(f"The failure of run {run_id} asks for a look again.", "good")
     return go("ops.run", run_id=run_id)
+
+
+def _record(action: str, found: JobRun, sentence: str, **fields: Any) -> None:
+    audit.record(current_user, action, "run", found.id, sentence, office_id=found.office_id, **fields)
 
 
 @bp.post("/runs/chosen")
@@ -200,9 +221,9 @@ def restore(run_id: int) -> Response:
 def act_on_runs() -> Response:
     """Retry or dismiss failed runs: those that were ticked, or all that the address's filter finds."""
     deed = request.form.get("do", "")
-    asked = read(request.args, CHOICES, current_user.office.time_zone)
+    asked = _asked()
     if asked.problem:
-        raise Invalid(asked.problem)
+        raise Invalid(f"{asked.problem} Nothing was changed.")
     if asked.state not in {"", RunState.FAILED.value}:
         raise Invalid("Only failed runs are retried or dismissed together. Nothing was changed.")
     run_ids = [
@@ -232,35 +253,68 @@ def retry_failed(
     run_ids: Collection[int] = (),
     at_once: int = AT_ONCE,
 ) -> None:
-    """Start the failed runs again that nothing made up for, in one transaction with one line in the audit."""
+    """Start the failed runs again that nothing made up for, oldest first, in one transaction with one line in the audit
+    (two when some are the works' and some the office's own). Those of other offices, and imports that a newer file has
+    overtaken, are left out and counted."""
     now = datetime.now(UTC)
-    chosen, covered = failed.to_retry(KINDS, WITH_ARGS, now, asked=asked, run_ids=run_ids, limit=at_once)
-    started = [start_again(each.id, current_user.id).id for each in chosen]
+    again = failed.to_retry(
+        KINDS, WITH_ARGS, now, office_id=current_user.office_id, asked=asked, run_ids=run_ids, limit=at_once
+    )
+    left_out = _left_out(again.foreign, at_once)
+    if again.overtaken:
+        imports = "1 import is" if again.overtaken == 1 else f"{_up_to(again.overtaken, at_once)} imports are"
+        left_out += f" {imports} left out: a newer file of the same source was read since."
+    started = {each.id: start_again(each.id, current_user.id).id for each in again.runs}
     if not started:
         db.session.rollback()
-        flash("Nothing of it is left to do again: each was done again, dismissed or made up for.", "info")
+        flash(
+            left_out.strip() or "Nothing of it is left to do again: each was done again, dismissed or made up for.",
+            "info",
+        )
         return
-    sentence = f"Retried {plural(len(started), 'failed run')}: {named}"
-    audit.record(
-        current_user,
-        "runs.retried",
-        subject,
-        subject_id,
-        sentence,
-        count=len(started),
-        filter=asked.args() if asked else None,
-        runs=[each.id for each in chosen][:100],
-        new_runs=started[:100],
-    )
+    for office_id, runs in _by_affair(started):
+        audit.record(
+            current_user,
+            "runs.retried",
+            subject,
+            subject_id,
+            f"Retried {plural(len(runs), 'failed run')}: {named}",
+            office_id=office_id,
+            count=len(runs),
+            filter=asked.args() if asked else None,
+            runs=runs[:100],
+            new_runs=[started[run_id] for run_id in runs][:100],
+        )
     db.session.commit()
-    ring(started)
-    said = f"{plural(len(started), 'run')} {'starts' if len(started) == 1 else 'start'} again."
-    if covered:
-        others = "the other" if covered == 1 else f"the {covered:,} others"
-        said += f" {'It does' if len(started) == 1 else 'They do'} for {others} of the same job."
-    if len(chosen) + covered == at_once:
-        said += f" That were {at_once:,}, the most at once; press again for more."
-    flash(said, "good")
+    ring(started.values())
+    words = f"{plural(len(started), 'run')} {'starts' if len(started) == 1 else 'start'} again."
+    if again.covered:
+        others = "the other" if again.covered == 1 else f"the {again.covered:,} others"
+        words += f" {'It does' if len(started) == 1 else 'They do'} for {others} of the same job."
+    if again.is_more:
+        words += f" At most {at_once:,} are looked at in one go; press again for more."
+    flash(words + left_out, "wait" if left_out else "good")
+
+
+def _by_affair(run_ids: Collection[int]) -> list[tuple[int | None, list[int]]]:
+    """Those of the works, which everybody may know of, and those of the reader's office; each with its office."""
+    works = failed.of_the_works(run_ids)
+    parts = [
+        (None, [number for number in run_ids if number in works]),
+        (current_user.office_id, [number for number in run_ids if number not in works]),
+    ]
+    return [(office_id, runs) for office_id, runs in parts if runs]
+
+
+def _left_out(foreign: int, at_once: int) -> str:
+    if not foreign:
+        return ""
+    runs = "1 run is" if foreign == 1 else f"{_up_to(foreign, at_once)} runs are"
+    return f" {runs} left out: another office’s own people see to {'it' if foreign == 1 else 'them'}."
+
+
+def _up_to(count: int, most: int) -> str:
+    return f"{count:,}" if count < most else f"{most:,} or more"
 
 
 def dismiss_failed(
@@ -273,28 +327,32 @@ def dismiss_failed(
     reason: str = "",
     at_once: int = AT_ONCE,
 ) -> None:
-    """Dismiss these failures, in one transaction with one line in the audit."""
-    seen = failures.dismiss(failed.to_dismiss(asked=asked, run_ids=run_ids, limit=at_once), current_user.id)
+    """Dismiss these failures, in one transaction with one line in the audit (two when some are the works' and some the
+    office's own). Those of other offices are left out and counted."""
+    found, foreign = failed.to_dismiss(office_id=current_user.office_id, asked=asked, run_ids=run_ids, limit=at_once)
+    left_out = _left_out(foreign, at_once)
+    seen = failures.dismiss(found, current_user.id)
     if not seen:
         db.session.rollback()
-        flash("None of them was left to dismiss.", "info")
+        flash(left_out.strip() or "None of them was left to dismiss.", "info")
         return
-    sentence = f"Dismissed {plural(len(seen), 'failure')}: {named}" + (f": {reason}" if reason else "")
-    audit.record(
-        current_user,
-        "runs.dismissed",
-        subject,
-        subject_id,
-        sentence,
-        count=len(seen),
-        filter=asked.args() if asked else None,
-        runs=seen[:100],
-        reason=reason,
-    )
+    for office_id, runs in _by_affair(seen):
+        audit.record(
+            current_user,
+            "runs.dismissed",
+            subject,
+            subject_id,
+            f"Dismissed {plural(len(runs), 'failure')}: {named}" + (f": {reason}" if reason else ""),
+            office_id=office_id,
+            count=len(runs),
+            filter=asked.args() if asked else None,
+            runs=runs[:100],
+            reason=reason,
+        )
     db.session.commit()
     health.dim(settings().database_url)
     more = f" That were {at_once:,}, the most at once; press again for more." if len(seen) == at_once else ""
-    flash(f"{plural(len(seen), 'failure')} dismissed.{more}", "good")
+    flash(f"{plural(len(seen), 'failure')} dismissed.{more}{left_out}", "wait" if left_out else "good")
 
 
 LINKED: Mapping[str, str] = {"retry_of": "ops.run"}

@@ -114,7 +114,7 @@ WITH due AS (
         state_reason = CASE WHEN judged.state = 'suppressed' THEN judged.reason END,
         lease_token = CASE WHEN judged.state = 'sending' THEN CAST(:token AS uuid) END,
         lease_until = CASE WHEN judged.state = 'sending' THEN CAST(:until AS timestamptz) END,
-        attempting_at = NULL
+        attempting_at = NULL, job_run_id = CAST(:run_id AS bigint), job_attempt = CAST(:run_attempt AS smallint)
     FROM judged
     WHERE m.id = judged.id
     RETURNING m.id, m.office_id, m.contact_id, m.digest_id, m.stream, m.dedupe_key, m.message_id, m.message_date,
@@ -138,9 +138,11 @@ SELECT * FROM claimed ORDER BY not_before, id
 
 REAP = text("""
 WITH lost AS (
-    SELECT id FROM outbound_message
-    WHERE state = 'sending' AND lease_until < :now
-    FOR UPDATE SKIP LOCKED
+    -- A sender inside a run is gone when that attempt of it is over, however long it had its messages for.
+    SELECT id FROM outbound_message o
+    WHERE state = 'sending' AND (lease_until < :now OR job_run_id IS NOT NULL AND NOT EXISTS (
+        SELECT 1 FROM job_run r WHERE r.id = o.job_run_id AND r.state = 'running' AND r.attempt = o.job_attempt))
+    FOR UPDATE OF o SKIP LOCKED
 ), taken_back AS (
     -- Never begun: provably unsent. Begun: nobody knows. An unknown one keeps its token, so that the sender, if it
     -- lives after all, may still say how it ended.
@@ -148,13 +150,16 @@ WITH lost AS (
     SET state = CASE WHEN m.attempting_at IS NULL THEN 'queued' ELSE 'unknown' END,
         state_reason = CASE WHEN m.attempting_at IS NULL THEN m.state_reason ELSE 'its sender was lost' END,
         lease_token = CASE WHEN m.attempting_at IS NULL THEN NULL ELSE m.lease_token END,
-        lease_until = NULL
+        job_run_id = CASE WHEN m.attempting_at IS NULL THEN NULL ELSE m.job_run_id END,
+        job_attempt = CASE WHEN m.attempting_at IS NULL THEN NULL ELSE m.job_attempt END, lease_until = NULL
     FROM lost
     WHERE m.id = lost.id
-    RETURNING m.id, m.state, m.attempts
+    RETURNING m.id, m.state, m.attempts, m.job_run_id, m.job_attempt
 ), noted AS (
-    INSERT INTO message_event (outbound_message_id, source, event_id, event_type, reply, occurred_at, recorded_at)
-    SELECT id, 'smtp', id || '/' || attempts || '/unknown', 'unknown', 'its sender was lost', :now, :now
+    INSERT INTO message_event
+        (outbound_message_id, source, event_id, event_type, reply, fields, occurred_at, recorded_at)
+    SELECT id, 'smtp', id || '/' || attempts || '/unknown', 'unknown', 'its sender was lost',
+        jsonb_strip_nulls(jsonb_build_object('run', job_run_id, 'run_attempt', job_attempt)), :now, :now
     FROM taken_back WHERE state = 'unknown'
     ON CONFLICT (source, event_id) DO NOTHING
 )
@@ -167,7 +172,8 @@ WHERE lease_token = :token AND state = 'sending' AND attempting_at IS NULL
 """)
 
 RELEASE = text("""
-UPDATE outbound_message SET state = 'queued', lease_token = NULL, lease_until = NULL
+UPDATE outbound_message
+SET state = 'queued', lease_token = NULL, lease_until = NULL, job_run_id = NULL, job_attempt = NULL
 WHERE lease_token = :token AND state = 'sending' AND attempting_at IS NULL
 """)
 
@@ -205,7 +211,8 @@ SELECT count(*) FROM gone
 _NOTED = """
     INSERT INTO message_event (outbound_message_id, source, event_id, event_type, reply, fields, occurred_at, recorded_at)
     SELECT id, 'smtp', id || '/' || attempts || '/{event}', '{event}', :reply,
-           jsonb_build_object('phase', CAST(:phase AS text)), :now, :now
+           jsonb_strip_nulls(jsonb_build_object('phase', CAST(:phase AS text), 'run', job_run_id,
+               'run_attempt', job_attempt)), :now, :now
     FROM done
     ON CONFLICT (source, event_id) DO NOTHING
 """
@@ -218,7 +225,7 @@ WITH done AS (
     UPDATE outbound_message
     SET state = 'sent', sent_at = :now, state_reason = NULL, last_reply = :reply, lease_token = NULL, lease_until = NULL
     WHERE {_OURS}
-    RETURNING id, contact_id, digest_id, attempts
+    RETURNING id, contact_id, digest_id, attempts, job_run_id, job_attempt
 ), noted AS ({_NOTED.format(event="sent")}
 ), shown AS (
     -- What the buyer has now been shown, and at what price.
@@ -242,7 +249,7 @@ WITH done AS (
     UPDATE outbound_message
     SET state = 'failed', state_reason = :reason, last_reply = :reply, lease_token = NULL, lease_until = NULL
     WHERE {_OURS}
-    RETURNING id, digest_id, attempts
+    RETURNING id, digest_id, attempts, job_run_id, job_attempt
 ), noted AS ({_NOTED.format(event="failed")}
 ), dropped AS (
     {_DROP_ITEMS.format(gone="done", reason="'message_failed'")}
@@ -259,7 +266,7 @@ WITH done AS (
     SET state = 'queued', state_reason = NULL, not_before = :not_before, last_reply = :reply,
         lease_token = NULL, lease_until = NULL, attempting_at = NULL
     WHERE {_OURS}
-    RETURNING id, attempts
+    RETURNING id, attempts, job_run_id, job_attempt
 ), noted AS ({_NOTED.format(event="deferred")}
 )
 SELECT count(*) FROM done
@@ -270,7 +277,7 @@ WITH done AS (
     UPDATE outbound_message
     SET state = 'unknown', state_reason = :reason, last_reply = :reply, lease_until = NULL
     WHERE {_OURS}
-    RETURNING id, attempts
+    RETURNING id, attempts, job_run_id, job_attempt
 ), noted AS ({_NOTED.format(event="unknown")}
 )
 SELECT count(*) FROM done

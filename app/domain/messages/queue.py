@@ -56,12 +56,22 @@ class Claimed(NamedTuple):
     """One for each that was found expired or suppressed instead."""
 
 
-def claim(token: UUID, now: datetime, until: datetime, limit: int = CHUNK) -> Claimed:
-    """Take up to `limit` due messages under a lease until `until`; two senders never take the same.
+class Holder(NamedTuple):
+    """The run inside which somebody sends."""
+
+    run_id: int
+    attempt: int
+
+
+def claim(token: UUID, now: datetime, until: datetime, limit: int = CHUNK, *, holder: Holder | None = None) -> Claimed:
+    """Take up to `limit` due messages under a lease until `until`; two senders never take the same. With a `holder` they
+    are held no longer than that attempt of the run goes on.
 
     Those whose address or stream is suppressed, and those that are too old, end here (PA-24).
     """
-    rows = db.session.execute(queries.CLAIM, {"token": token, "now": now, "until": until, "limit": limit}).all()
+    run_id, attempt = holder or (None, None)
+    values = {"token": token, "now": now, "until": until, "limit": limit, "run_id": run_id, "run_attempt": attempt}
+    rows = db.session.execute(queries.CLAIM, values).all()
     return Claimed(
         [Queued(*(getattr(row, name) for name in Queued._fields)) for row in rows if row.state == MessageState.SENDING],
         [MessageState(row.state) for row in rows if row.state != MessageState.SENDING],
@@ -148,10 +158,14 @@ def release(token: UUID) -> None:
     db.session.execute(queries.RELEASE, {"token": token})
 
 
+def take_back(now: datetime) -> int:
+    """What dead senders held; how many. Not begun: queued again. Begun: unknown. Cheap, however often it is asked."""
+    return db.session.scalar(queries.REAP, {"now": now}) or 0
+
+
 def reap(now: datetime) -> int:
-    """Take back what dead senders held; how many. Not begun: queued again. Begun: unknown, unless it gave a sign of
-    having arrived."""
-    taken_back = db.session.scalar(queries.REAP, {"now": now}) or 0
+    """The same; and what gave a sign of having arrived is unknown no longer."""
+    taken_back = take_back(now)
     settle_arrived(now)
     return taken_back
 

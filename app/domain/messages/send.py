@@ -71,12 +71,14 @@ def send_due(
     deadline: float | None = None,
     progress: Progress | None = None,
     relay: Relay | None = None,
+    holder: queue.Holder | None = None,
 ) -> dict[str, int]:
     """Send what is due. Call it as `send_due(COMPOSERS, …)` with COMPOSERS from app.domain.digests.letters.
 
     Talks to a gateway, so it commits by itself. `chunk` messages are claimed at a time. `stop` is asked before each message (True = end soon), `deadline` is a
     time.monotonic() value after which none is begun; what is claimed then is queued again. With `now` the clock stands
-    still there. Returns counts: sent, suppressed, dropped, failed, retried, unknown, expired.
+    still there. `holder`: the run that this is a part of; when it is over, what it held is taken back. Returns counts:
+    sent, suppressed, dropped, failed, retried, unknown, expired.
 
     Raises RelayError when the relay cannot be reached or refuses us (nothing of what was not tried is lost or counted),
     and NotAllWritten at the end. Safe to run several at once.
@@ -85,7 +87,17 @@ def send_due(
     own = relay or Relay(
         config.smtp_url, hostname=domain_of(config.mail_from), answer_seconds=config.smtp_timeout_seconds
     )
-    sender = _Sender(composers, own, limit=limit, chunk=chunk, now=now, stop=stop, deadline=deadline, progress=progress)
+    sender = _Sender(
+        composers,
+        own,
+        limit=limit,
+        chunk=chunk,
+        now=now,
+        stop=stop,
+        deadline=deadline,
+        progress=progress,
+        holder=holder,
+    )
     with own, one_connection():
         return sender.run()
 
@@ -120,9 +132,11 @@ class _Sender:
         stop: Callable[[], bool] | None,
         deadline: float | None,
         progress: Progress | None,
+        holder: queue.Holder | None,
     ) -> None:
         self.composers, self.relay, self.limit, self.chunk = composers, relay, limit, chunk
         self.fixed_now, self.stop, self.deadline, self.progress = now, stop, deadline, progress
+        self.holder = holder
         self.lease = timedelta(seconds=settings().message_lease_seconds)
         self.counts: Counter[str] = Counter()
         self.token = uuid4()
@@ -159,7 +173,7 @@ class _Sender:
 
     def _claim(self, limit: int) -> queue.Claimed:
         self.token = uuid4()
-        claimed = queue.claim(self.token, self.now(), self.now() + self.lease, limit)
+        claimed = queue.claim(self.token, self.now(), self.now() + self.lease, limit, holder=self.holder)
         db.session.commit()
         self.renewed = time.monotonic()
         crash_point("claim_committed")

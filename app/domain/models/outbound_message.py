@@ -57,6 +57,9 @@ class OutboundMessage(Model):
         Index("outbound_message_lease_idx", "lease_until", postgresql_where=text("state = 'sending'")),
         Index("outbound_message_unknown_idx", "id", postgresql_where=text("state = 'unknown'")),
         Index("outbound_message_created_idx", "created_at"),
+        Index(
+            "outbound_message_run_idx", "job_run_id", text("id DESC"), postgresql_where=text("job_run_id IS NOT NULL")
+        ),
         Index("outbound_message_contact_idx", "contact_id", text("id DESC")),
     )
 
@@ -84,6 +87,9 @@ class OutboundMessage(Model):
     lease_until: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     attempting_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     """Set, and committed, before the first byte of content leaves. A lost lease with it set means unknown."""
+    job_run_id: Mapped[int | None] = mapped_column(BigInteger)
+    """The run that took it up last, and which of its attempts: when that is over, so is the sender."""
+    job_attempt: Mapped[int | None] = mapped_column(SmallInteger)
     last_reply: Mapped[str | None] = mapped_column(Text)
     sent_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     created_at: Mapped[CreatedAt]

@@ -20,6 +20,7 @@ WORKER_PERIOD = timedelta(hours=24)
 ARGUMENT = re.compile(r"([a-z][a-z0-9_]{0,59})\s*[:=]\s*(\S{1,200})")
 NUMBER = re.compile(r"\d{1,18}", re.ASCII)
 NOT_UNDERSTOOD = "“{}” is not understood. Write a run’s number, or an argument and its value with a colon between: import_batch_id:42."
+UNKNOWN = "“{}” is no {} that is known here. Choose one of the list, or take the filter off."
 NO_DATE = "“{}” is no date. Write it as 2026-11-20."
 EARLIEST, LATEST = 2000, 2100
 """Years outside these are typing errors."""
@@ -27,7 +28,7 @@ EARLIEST, LATEST = 2000, 2100
 
 @dataclass(frozen=True)
 class Choices:
-    """What the selects offer; anything else in an address is ignored."""
+    """What the selects offer; anything else in an address is refused, since without it more would be found than meant."""
 
     kinds: Collection[str]
     states: Collection[str]
@@ -47,7 +48,8 @@ class Chip:
 
 @dataclass(frozen=True)
 class RunFilter:
-    """`arguments`: each name with the values that will do (42 is looked for as a number and as a word)."""
+    """`arguments`: each name with the values that will do (42 is looked for as a number and as a word). `office_id`: who
+    asks; what a run of another office was given is not found by. None = whoever may see all of it."""
 
     kind: str = ""
     state: str = ""
@@ -63,6 +65,7 @@ class RunFilter:
     arguments: tuple[tuple[str, tuple[Any, ...]], ...] = ()
     run_id: int | None = None
     sweeps_too: bool = False
+    office_id: int | None = None
     typed: tuple[tuple[str, str, str], ...] = ()
     """The dates: since or until, as they were written, and in words."""
     problem: str = ""
@@ -95,7 +98,7 @@ class RunFilter:
             if value
         ]
         if self.period:
-            named.append(Chip("Time", PERIODS[self.period][0], ("period",)))
+            named.append(Chip("Time", PERIODS[self.period][0] if self.period in PERIODS else self.period, ("period",)))
         return named + [Chip(name.capitalize(), words, (name,)) for name, _, words in self.typed]
 
     def args(self) -> dict[str, str]:
@@ -128,22 +131,32 @@ class RunFilter:
         return replace(self, state="failed")
 
 
-def read(given: Mapping[str, str], choices: Choices, time_zone: str, now: datetime | None = None) -> RunFilter:
-    """The filter of an address. What cannot be read is named in `problem`, and kept as it was typed."""
+def read(
+    given: Mapping[str, str],
+    choices: Choices,
+    time_zone: str,
+    now: datetime | None = None,
+    *,
+    office_id: int | None = None,
+) -> RunFilter:
+    """The filter of an address. What cannot be read, or is not among the choices, is named in `problem`, and kept as it
+    was typed."""
     now = now or datetime.now(UTC)
-    period = _one_of(given, "period", PERIODS)
+    period = _text(given, "period")
     asked = RunFilter(
-        kind=_one_of(given, "kind", choices.kinds),
-        state=_one_of(given, "state", choices.states),
-        schedule=_one_of(given, "schedule", choices.schedules),
-        queue=_one_of(given, "queue", choices.queues),
-        trigger=_one_of(given, "trigger", choices.triggers),
+        kind=_text(given, "kind"),
+        state=_text(given, "state"),
+        schedule=_text(given, "schedule"),
+        queue=_text(given, "queue"),
+        trigger=_text(given, "trigger"),
         worker=_text(given, "worker"),
         error=_text(given, "error"),
         period=period,
-        since=now - PERIODS[period][1] if period else None,
+        since=now - PERIODS[period][1] if period in PERIODS else None,
         sweeps_too="all" in given,
+        office_id=office_id,
     )
+    asked = _refuse_unknown(asked, choices)
     asked = _read_dates(asked, given, ZoneInfo(time_zone))
     asked = _read_argument(asked, _text(given, "argument"))
     if asked.worker:
@@ -155,8 +168,20 @@ def _text(given: Mapping[str, str], name: str) -> str:
     return "".join(letter for letter in given.get(name, "") if letter.isprintable()).strip()[:300]
 
 
-def _one_of(given: Mapping[str, str], name: str, allowed: Collection[str]) -> str:
-    return given.get(name, "") if given.get(name, "") in allowed else ""
+def _refuse_unknown(asked: RunFilter, choices: Choices) -> RunFilter:
+    for name, noun, allowed in (
+        ("kind", "job", choices.kinds),
+        ("state", "state", choices.states),
+        ("schedule", "schedule", choices.schedules),
+        ("queue", "queue", choices.queues),
+        ("trigger", "trigger", choices.triggers),
+        ("period", "time", PERIODS),
+    ):
+        value = getattr(asked, name)
+        if value and value not in allowed:
+            shown = value if len(value) <= 60 else value[:60] + "…"
+            return replace(asked, problem=UNKNOWN.format(shown, noun), problem_field=name)
+    return asked
 
 
 def _read_dates(asked: RunFilter, given: Mapping[str, str], zone: ZoneInfo) -> RunFilter:
@@ -166,12 +191,17 @@ def _read_dates(asked: RunFilter, given: Mapping[str, str], zone: ZoneInfo) -> R
     for name, text in typed:
         moment = moment_of(text, zone, end=name == "until")
         if moment is None:
-            return replace(asked, problem=NO_DATE.format(text), problem_field=name)
+            return _with_problem(asked, NO_DATE.format(text), name)
         bounds[name] = moment
     if len(bounds) == 2 and bounds["since"] >= bounds["until"]:
-        return replace(asked, problem="“Until” lies before “since”.", problem_field="until")
+        return _with_problem(asked, "“Until” lies before “since”.", "until")
     since = max((moment for moment in (asked.since, bounds.get("since")) if moment), default=None)
     return replace(asked, since=since, until=bounds.get("until"))
+
+
+def _with_problem(asked: RunFilter, sentence: str, field: str) -> RunFilter:
+    """The first one is told."""
+    return asked if asked.problem else replace(asked, problem=sentence, problem_field=field)
 
 
 def _said(text: str, zone: ZoneInfo) -> str:
@@ -205,7 +235,7 @@ def _read_argument(asked: RunFilter, text: str) -> RunFilter:
     pairs = ARGUMENT.findall(text)
     if not pairs or ARGUMENT.sub("", text).strip(" ,"):
         shown = text if len(text) <= 60 else text[:60] + "…"
-        return replace(asked, problem=asked.problem or NOT_UNDERSTOOD.format(shown), problem_field="argument")
+        return _with_problem(asked, NOT_UNDERSTOOD.format(shown), "argument")
     return replace(asked, arguments=tuple((name, _values(value.rstrip(","))) for name, value in pairs))
 
 

@@ -120,7 +120,7 @@ def day(office: Office, *, sees_the_works: bool, now: datetime | None = None) ->
     if sees_the_works:
         unknown, newest_unknown = queries.unknown_mails(office.id)
         needs = Needs(
-            runs=queries.failed_runs(now),
+            runs=queries.failed_runs(office.id, now),
             paused=[line for line in lines if not line.enabled and not line.is_removed],
             imports=queries.imports_to_look_at(office.id, now),
             unknown_mails=unknown,

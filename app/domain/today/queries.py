@@ -136,7 +136,7 @@ def newest_matches(office_id: int, now: datetime, *, size: int = 8) -> Sequence[
     return db.session.execute(NEWEST, {"office_id": office_id, "since": since, "size": size}).all()
 
 
-def failed_runs(now: datetime, *, size: int = 5) -> Sequence[JobRun]:
+def failed_runs(office_id: int, now: datetime, *, size: int = 5) -> Sequence[JobRun]:
     """Runs of the last 24 hours that failed for good, that nobody dismissed and no later run of the same work made up
     for."""
     later = aliased(JobRun)
@@ -149,6 +149,7 @@ def failed_runs(now: datetime, *, size: int = 5) -> Sequence[JobRun]:
             JobRun.created_at >= now - timedelta(days=1),
             JobRun.state == RunState.FAILED.value,
             JobRun.dismissed_at.is_(None),
+            or_(JobRun.office_id.is_(None), JobRun.office_id == office_id),
             ~made_up_for,
         )
         .order_by(JobRun.id.desc())

@@ -23,7 +23,10 @@ from app.domain.models import (
     OutboundMessage,
     SuppressionReason,
     SuppressionScope,
+    Trigger,
 )
+from app.domain.ops import ledger
+from app.domain.ops.ledger import Work
 from app.gateways.mail import Relay, RelayRefusedUs, RelayUnreachable
 from devstack.mailbox import Drop
 from tests.domain.digests.world import NOON, build, items, messages, news, subscribe
@@ -333,6 +336,23 @@ class TestLeases:
         assert queue.settle(message, accepted, token, self.UNTIL)
         assert not queue.settle(message, accepted, token, self.UNTIL)
         assert self.state(db, message) == ("sent", 1)
+
+    def test_mail_of_a_run_whose_attempt_is_over_is_taken_back_at_once(self, make, buyers, db):
+        """Whatever its lease says: one that was begun is unknown, and says who had it; the other goes out again."""
+        for buyer in buyers[:2]:
+            make.message(buyer, not_before=NOON, expires_at=NOON + timedelta(hours=4))
+        run = ledger.add("messages", Work("messages", 3, skips_overlap=False), trigger=Trigger.EVENT, now=NOON)
+        first = ledger.claim(run.id, "w", 60, now=NOON)
+        token = uuid4()
+        begun, waiting = queue.claim(token, NOON, self.UNTIL, holder=queue.Holder(run.id, first.attempt)).ours
+        queue.begin(begun, write(begun, NOON), token, NOON, self.UNTIL + timedelta(minutes=2))
+        assert queue.take_back(NOON + timedelta(seconds=5)) == 0, "it is being sent"
+        ledger.lose(run.id, "w", "killed", now=NOON + timedelta(seconds=6))
+        ledger.claim(run.id, "w", 60, now=NOON + timedelta(seconds=8))
+        assert queue.take_back(NOON + timedelta(seconds=9)) == 2, "the run goes on, and that attempt of it does not"
+        assert (self.state(db, begun), self.state(db, waiting)) == (("unknown", 1), ("queued", 0))
+        [event] = db.session.query(MessageEvent).filter_by(outbound_message_id=begun.id).all()
+        assert event.fields == {"run": run.id, "run_attempt": 1}
 
     def test_a_renewed_lease_lasts(self, make, buyers, db):
         message, token = self.claimed(make, buyers[0])

@@ -14,7 +14,8 @@ RECENT = 5_000
 """So many of the newest entries are looked through for what can be chosen."""
 
 
-def _seen_by(office_id: int) -> ColumnElement[bool]:
+def seen_by(office_id: int) -> ColumnElement[bool]:
+    """Its own affairs, and the works'."""
     return or_(AuditEntry.office_id.is_(None), AuditEntry.office_id == office_id)
 
 
@@ -31,7 +32,7 @@ def entries(
 ) -> Select[AuditEntry]:
     """What this office may know of, newest first: its own affairs and the works, which all share. `before` an entry's
     id continues a list. `by_command`: only what was done on the command line."""
-    found = select(AuditEntry).where(_seen_by(office_id)).order_by(AuditEntry.id.desc())
+    found = select(AuditEntry).where(seen_by(office_id)).order_by(AuditEntry.id.desc())
     if person is not None:
         found = found.where(AuditEntry.user_id == person)
     if by_command:
@@ -53,7 +54,7 @@ def choices(office_id: int) -> list[AnyRow]:
     """Who did which action to what kind of thing, each once, among the newest entries."""
     newest = (
         select(AuditEntry.user_id, AuditEntry.actor, AuditEntry.action, AuditEntry.subject_type)
-        .where(_seen_by(office_id))
+        .where(seen_by(office_id))
         .order_by(AuditEntry.id.desc())
         .limit(RECENT)
         .subquery()

@@ -8,15 +8,19 @@ import; `with_args` names those kinds) is made up for by its own retry alone.
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import ColumnElement, Text, and_, bindparam, cast, exists, literal_column, not_, or_, select, text
+from sqlalchemy import ColumnElement, Select, Text, and_, bindparam, cast, exists, func, not_, or_, select, text
 from sqlalchemy.orm import aliased, load_only
 
-from app.domain.models import JobRun, RunState, Trigger
+from app.domain.listings import imports
+from app.domain.listings.imports.queries import is_overtaken
+from app.domain.models import ImportBatch, JobRun, RunState, Trigger
 from app.domain.ops.queries import AnyRow
-from app.domain.ops.queries.runs import conditions
-from app.domain.ops.run_filter import RunFilter
+from app.domain.ops.queries.runs import conditions, readable
+from app.domain.ops.run_filter import NUMBER, RunFilter
 from app.extensions import db
 
 REMEMBERED = timedelta(days=30)
@@ -27,7 +31,7 @@ DAYS = 14
 _FAILED = """
     failed AS (
         SELECT coalesce(error_fingerprint, kind || ':' || coalesce(error_class, '')) AS fingerprint, id, kind,
-            finished_at, dismissed_at
+            finished_at, dismissed_at, office_id
         FROM job_run WHERE state = 'failed')
 """
 # What still wants a look. All of it is read from indexes alone.
@@ -49,9 +53,12 @@ _GROUPS = text(
     WITH {_FAILED}, {_OPEN},
     grouped AS (
         SELECT fingerprint, count(*) AS n, min(finished_at) AS first_seen, max(finished_at) AS last_seen,
-            max(id) AS newest_id, array_agg(DISTINCT kind) AS kinds, count(*) FILTER (WHERE dismissed_at IS NULL) AS left
+            max(id) AS newest_id,
+            max(id) FILTER (WHERE CAST(:office_id AS bigint) IS NULL OR coalesce(office_id, :office_id) = :office_id)
+                AS told_id, array_agg(DISTINCT kind) AS kinds, count(*) FILTER (WHERE dismissed_at IS NULL) AS left
         FROM failed WHERE CAST(:only AS text) IS NULL OR fingerprint = :only GROUP BY 1)
-    SELECT grouped.*, coalesce(open.n, 0) AS open, newest.kind, newest.error_class, right(newest.error, :letters) AS error
+    SELECT grouped.*, coalesce(open.n, 0) AS open, newest.kind, newest.error_class,
+        (SELECT right(told.error, :letters) FROM job_run told WHERE told.id = grouped.told_id) AS error
     FROM grouped LEFT JOIN open USING (fingerprint) JOIN job_run newest ON newest.id = grouped.newest_id
     ORDER BY coalesce(open.n, 0) > 0 DESC, last_seen DESC, newest_id DESC LIMIT :limit
     """
@@ -78,12 +85,21 @@ _OCCURRENCES = text(
 )
 
 
-def groups(now: datetime, with_args: Collection[str], *, only: str | None = None, limit: int = SHOWN) -> list[AnyRow]:
+def groups(
+    now: datetime,
+    with_args: Collection[str],
+    *,
+    office_id: int | None = None,
+    only: str | None = None,
+    limit: int = SHOWN,
+) -> list[AnyRow]:
     """Each kind of trouble, those that want a look first; at most `limit` and one more. `open` counts what wants a
-    look, `left` what was not dismissed."""
+    look, `left` what was not dismissed. `error` is what the newest run said whose words are for this office (None: for
+    whoever may read all), and `told_id` that run; both are None when all of them are other offices'."""
     values = {
         "remembered": now - REMEMBERED,
         "with_args": list(with_args),
+        "office_id": office_id,
         "only": only,
         "limit": limit + 1,
         "letters": 4_000 if only is None else 20_000,
@@ -121,6 +137,7 @@ RETRIED = (
     JobRun.due_at,
     JobRun.created_at,
     JobRun.finished_at,
+    JobRun.office_id,
 )
 
 
@@ -148,44 +165,102 @@ def _failed(asked: RunFilter | None, run_ids: Collection[int]) -> list[ColumnEle
     return [JobRun.id.in_(list(run_ids)), JobRun.state == RunState.FAILED.value]
 
 
+@dataclass(frozen=True)
+class Again:
+    """Which failed runs start again, oldest first: what a later one did is not undone by an older one. `covered`: how
+    many others one of these does for. `overtaken`: imports left out since a newer file of their source was read.
+    `foreign`: runs of other offices, left out. `is_more`: there are more than were asked for."""
+
+    runs: list[JobRun]
+    covered: int
+    overtaken: int
+    foreign: int
+    is_more: bool
+
+
 def to_retry(
     kinds: Collection[str],
     with_args: Collection[str],
     now: datetime,
     *,
+    office_id: int,
     asked: RunFilter | None = None,
     run_ids: Collection[int] = (),
     limit: int,
-) -> tuple[list[JobRun], int]:
-    """Which failed runs are to be done again, newest first, and how many of the others one of these does for.
+) -> Again:
+    """Which failed runs an admin of this office does again, at most `limit`. They are locked until the transaction ends.
 
     Named by a filter, only those that want a look; named by their numbers, all that were not done again already. Of a
-    kind without arguments one run does for all. `kinds`: those that this version can do.
+    kind without arguments the newest does for all. `kinds`: those that this version can do.
     """
     wanted = [*_failed(asked, run_ids), JobRun.kind.in_(list(kinds)), not_(_done_again())]
     if asked is not None:
         wanted += [JobRun.dismissed_at.is_(None), JobRun.finished_at > now - REMEMBERED]
-    wanted.append(not_(_made_up_for(with_args, or_in_hand=True)) if asked is not None else literal_column("true"))
-    found = db.session.scalars(
-        select(JobRun).options(load_only(*RETRIED)).where(*wanted).order_by(JobRun.id.desc()).limit(limit)
+        wanted.append(not_(_made_up_for(with_args, or_in_hand=True)))
+    mine, has_own_work = readable(JobRun, office_id), JobRun.kind.in_(list(with_args))
+    ours = select(JobRun.id, JobRun.kind).where(*wanted, mine)
+    due = db.session.execute(ours.where(not_(has_own_work)).order_by(JobRun.id.desc()).limit(limit + 1)).all()
+    own = ours.where(has_own_work, not_(_overtaken())).order_by(JobRun.id).limit(limit + 1)
+    newest = {row.kind: row.id for row in reversed(due[:limit])}
+    chosen = [*newest.values(), *(row.id for row in db.session.execute(own))]
+    return Again(
+        runs=_locked(chosen[:limit]),
+        covered=len(due[:limit]) - len(newest),
+        overtaken=_some(select(JobRun.id).where(*wanted, mine, _overtaken()), limit),
+        foreign=_some(select(JobRun.id).where(*wanted, not_(mine)), limit),
+        is_more=len(due) > limit or len(chosen) > limit,
     )
-    chosen: list[JobRun] = []
-    taken: set[str] = set()
-    covered = 0
-    for run in found:
-        if run.kind in taken:
-            covered += 1
-            continue
-        chosen.append(run)
-        if run.kind not in with_args:
-            taken.add(run.kind)
-    return chosen, covered
 
 
-def to_dismiss(*, asked: RunFilter | None = None, run_ids: Collection[int] = (), limit: int) -> list[int]:
-    """The failed runs that nobody has dismissed, newest first."""
+def _overtaken() -> ColumnElement[bool]:
+    """An import whose file is older than one of its source that was read."""
+    batch = aliased(ImportBatch)
+    its_own = cast(batch.id, Text) == JobRun.args["import_batch_id"].astext
+    return and_(JobRun.kind == "imports", exists().where(its_own, is_overtaken(batch)))
+
+
+def _locked(run_ids: Collection[int]) -> list[JobRun]:
+    """These runs, oldest first, without those that somebody did again while the lock was waited for."""
+    lock(run_ids)
+    return list(
+        db.session.scalars(
+            select(JobRun)
+            .options(load_only(*RETRIED))
+            .where(JobRun.id.in_(list(run_ids)), not_(_done_again()))
+            .order_by(JobRun.id)
+        )
+    )
+
+
+def lock(run_ids: Collection[int]) -> None:
+    """Whoever else would do something with these runs waits until the transaction ends."""
+    db.session.execute(select(JobRun.id).where(JobRun.id.in_(list(run_ids))).order_by(JobRun.id).with_for_update())
+
+
+def _some(found: Select[Any], limit: int) -> int:
+    return db.session.scalar(select(func.count()).select_from(found.limit(limit).subquery())) or 0
+
+
+def overtaken(run: JobRun) -> str:
+    """Why a run of an import must not be done again: a newer file of its source was read. Else empty."""
+    number = str(run.args.get("import_batch_id", "")) if run.kind == "imports" else ""
+    batch = db.session.get(ImportBatch, int(number)) if NUMBER.fullmatch(number) else None
+    return imports.overtaken(batch) if batch is not None else ""
+
+
+def to_dismiss(
+    *, office_id: int, asked: RunFilter | None = None, run_ids: Collection[int] = (), limit: int
+) -> tuple[list[int], int]:
+    """The failed runs that nobody has dismissed and this office may, newest first; and how many are other offices'."""
     wanted = [*_failed(asked, run_ids), JobRun.dismissed_at.is_(None)]
-    return list(db.session.scalars(select(JobRun.id).where(*wanted).order_by(JobRun.id.desc()).limit(limit)))
+    mine = readable(JobRun, office_id)
+    ours = select(JobRun.id).where(*wanted, mine).order_by(JobRun.id.desc()).limit(limit)
+    return list(db.session.scalars(ours)), _some(select(JobRun.id).where(*wanted, not_(mine)), limit)
+
+
+def of_the_works(run_ids: Collection[int]) -> set[int]:
+    """Those of these runs that are no office's own."""
+    return set(db.session.scalars(select(JobRun.id).where(JobRun.id.in_(list(run_ids)), JobRun.office_id.is_(None))))
 
 
 def retry_in_hand(run_id: int) -> int | None:

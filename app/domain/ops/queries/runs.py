@@ -17,12 +17,13 @@ from sqlalchemy.orm import aliased, load_only
 from app.domain.errors import NotFound
 from app.domain.models import AuditEntry, JobAttempt, JobLogLine, JobRun, RunState, User
 from app.domain.ops.queries import AnyRow
+from app.domain.ops.queries.audit import seen_by
 from app.domain.ops.run_filter import Chip, RunFilter
 from app.extensions import db
 
 MOST_HITS = 10_000
 """So many runs are counted, or found by an argument; more is “10,000+”."""
-SHOWN_LINES, MOST_LINES = 500, 10_000
+SHOWN_LINES, MOST_LINES = 100, 2_000
 
 _HIT = aliased(JobRun)
 LISTED = (
@@ -43,6 +44,7 @@ LISTED = (
     JobRun.worker,
     JobRun.dismissed_at,
     JobRun.cancel_requested_at,
+    JobRun.office_id,
 )
 """What a list needs: no traceback, no arguments."""
 
@@ -87,6 +89,11 @@ def _beyond(edge: int, order: tuple[Any, ...], *, is_older: bool) -> ColumnEleme
     return here < there if is_older else here > there
 
 
+def readable(run: Any, office_id: int) -> ColumnElement[bool]:
+    """What a run (the class, or an alias of it) said and was given is for this office: its own, or the works'."""
+    return or_(run.office_id.is_(None), run.office_id == office_id)
+
+
 def conditions(asked: RunFilter) -> list[ColumnElement[bool]]:
     """A filter as SQL."""
     wanted: list[ColumnElement[bool]] = [
@@ -114,7 +121,9 @@ def conditions(asked: RunFilter) -> list[ColumnElement[bool]]:
     if asked.error:
         wanted += [_with_error(asked.error), JobRun.state == text("'failed'")]
     if asked.arguments:
-        wanted.append(_among(and_(*(_has(name, values) for name, values in asked.arguments))))
+        named = and_(*(_has(name, values) for name, values in asked.arguments))
+        # Of another office's run its arguments are not told, so it is not found by them either.
+        wanted.append(_among(named if asked.office_id is None else and_(named, readable(_HIT, asked.office_id))))
     if asked.run_id is not None:
         # The run itself, what it started, and what did it again.
         again = _has("retry_of", (asked.run_id,))
@@ -154,6 +163,20 @@ def emptied_by(asked: RunFilter, limit: int = 1_000) -> list[tuple[Chip, int]]:
 
 
 # --- One run ---
+
+
+def run_to_act_on(run_id: int, office_id: int) -> JobRun:
+    """A run that admins of this office may do something about, locked until the transaction ends. Raises NotFound, also
+    for another office's."""
+    found = db.session.scalar(
+        select(JobRun)
+        .where(JobRun.id == run_id, readable(JobRun, office_id))
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    if found is None:
+        raise NotFound("There is no such run here. It may be another office’s, whose own people see to it.")
+    return found
 
 
 def run(run_id: int) -> JobRun:
@@ -259,12 +282,12 @@ def people_of(found: JobRun) -> dict[int, str]:
     return {row[0]: row[1] for row in rows}
 
 
-def deeds_on(run_id: int, limit: int = 20) -> list[AuditEntry]:
-    """What people did with it, newest first."""
+def deeds_on(run_id: int, office_id: int, limit: int = 20) -> list[AuditEntry]:
+    """What people did with it as far as this office may know, newest first."""
     return list(
         db.session.scalars(
             select(AuditEntry)
-            .where(AuditEntry.subject_type == "run", AuditEntry.subject_id == str(run_id))
+            .where(seen_by(office_id), AuditEntry.subject_type == "run", AuditEntry.subject_id == str(run_id))
             .order_by(AuditEntry.id.desc())
             .limit(limit)
         )
