@@ -19,23 +19,25 @@ import pytest
 import redis
 from flask import Flask
 from flask_migrate import upgrade
+from sqlalchemy import text
 
 from app.domain.models import JobAttempt, JobLogLine, JobRun, JobSchedule, Office, ProcessHeartbeat, RunState, Trigger
-from app.domain.ops import ledger
+from app.domain.ops import connections, ledger
 from app.extensions import db
 from app.jobs.kinds import KINDS
 from app.jobs.queue import ring, start, work
 from devstack.testing import create_database, drop_database, run_id, test_servers
 from tests.conftest import MIGRATIONS, app_beside, config_for
+from tests.faults.stack import ENDED, children_of, effects, outcomes
 from tests.faults.works import HURT
 
 pytestmark = pytest.mark.faults
 
 ROOT = Path(__file__).parent.parent.parent
-LEASE = 2  # seconds
+LEASE = 6
+"""Seconds. A stall of a busy machine is shorter than what is left of it after any renewal."""
 LONG = 60
 """Seconds: the longest wait. It costs only when it fails."""
-ENDED = {RunState.SUCCEEDED, RunState.FAILED, RunState.SKIPPED, RunState.MISSED, RunState.CANCELLED}
 
 
 @dataclass
@@ -81,12 +83,17 @@ class Works:
         worker = self.wait_for(
             lambda: db.session.query(ProcessHeartbeat).filter_by(current_run_id=run_id).one_or_none()
         )
-        children = Path(f"/proc/{worker.pid}/task/{worker.pid}/children").read_text().split()
-        return int(children[0])
+        return children_of(worker.pid)[0]
 
     def worker_of(self, run_id: int) -> subprocess.Popen:
         pid = db.session.query(ProcessHeartbeat.pid).filter_by(current_run_id=run_id).scalar()
         return next(process for process in self.processes if process.pid == pid)
+
+    def frozen_horse_of(self, run_id: int) -> int:
+        """Of a run that stops itself: when it has."""
+        horse = self.horse_of(run_id)
+        self.wait_for(lambda: state_of(horse) == "T")
+        return horse
 
     def let_go(self, run_id: int) -> None:
         """The end of a run of the kind `hold`."""
@@ -95,6 +102,14 @@ class Works:
 
     def picture(self) -> list[tuple]:
         return db.session.query(JobRun.id, JobRun.kind, JobRun.state, JobRun.attempt, JobRun.worker).all()
+
+
+def state_of(pid: int) -> str:
+    """As the kernel says: T is stopped, Z and "" are gone."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except FileNotFoundError:
+        return ""
 
 
 @pytest.fixture(scope="module")
@@ -158,16 +173,6 @@ def fresh_session(works: Works) -> Iterator[None]:
         db.session.remove()
 
 
-def effects(run_id: int) -> int:
-    return db.session.query(Office).filter(Office.office_name == str(run_id)).count()
-
-
-def outcomes(run_id: int) -> list[str | None]:
-    db.session.expire_all()
-    rows = db.session.query(JobAttempt).filter_by(run_id=run_id).order_by(JobAttempt.attempt).all()
-    return [row.outcome for row in rows]
-
-
 def test_a_run_is_done_once_and_starts_what_follows_from_it(works):
     first = works.run("stumble", succeeds_at=1)
     assert works.ended(first).state == RunState.SUCCEEDED
@@ -206,6 +211,9 @@ def test_a_frozen_process_that_wakes_up_late_changes_nothing(works):
     try:
         works.wait_for(lambda: outcomes(run_id)[0] == "lost")
         works.wait_for(lambda: db.session.get(JobRun, run_id).attempt == 2)
+        # What it may have locked is free: its connections are closed, though it holds on to them.
+        works.wait_for(lambda: connections_of(run_id, attempt=1) == 0, 20)
+        assert state_of(horse) == "T"
     finally:
         os.kill(horse, signal.SIGCONT)
     run = works.ended(run_id)
@@ -216,14 +224,43 @@ def test_a_frozen_process_that_wakes_up_late_changes_nothing(works):
     assert {name for (name,) in rows} == {f"{run_id} by attempt 1", f"{run_id} by attempt 2"}
 
 
+def connections_of(run_id: int, attempt: int) -> int:
+    worker = db.session.query(JobAttempt.worker).filter_by(run_id=run_id, attempt=attempt).scalar()
+    found = text("SELECT count(*) FROM pg_stat_activity WHERE application_name = :name")
+    return db.session.scalar(found, {"name": connections.name_of(run_id, worker)})
+
+
+@pytest.mark.parametrize("commits_a_chunk", [True, False])
+def test_a_frozen_process_whose_connections_nobody_closes_is_stopped_by_the_fence_alone(works, commits_a_chunk):
+    """At its next chunk; and at its end, when it has no chunk. The second attempt is at work meanwhile."""
+    run_id = works.run("sleepwalk", chunk=commits_a_chunk)
+    horse = works.frozen_horse_of(run_id)
+    works.wait_for(lambda: db.session.get(JobRun, run_id).attempt == 2)
+    os.kill(horse, signal.SIGCONT)
+    works.wait_for(lambda: state_of(horse) in {"", "Z"})
+    run = db.session.get_one(JobRun, run_id)
+    assert (run.state, run.attempt, run.counts, effects(run_id)) == (RunState.RUNNING, 2, {}, 0)
+    works.let_go(run_id)
+    assert works.ended(run_id).counts == {"walks": 2}
+    assert (outcomes(run_id), effects(run_id)) == (["lost", "ok"], 1)
+
+
+def test_a_job_that_hangs_and_hears_no_alarm_loses_its_run_with_its_time(works):
+    """Its lease's thread lives and would go on for ever (jobs.md §4.2). RQ kills the process a minute later."""
+    run_id = works.run("hang")
+    horse = works.horse_of(run_id)
+    assert works.ended(run_id).state == RunState.SUCCEEDED
+    assert (outcomes(run_id), effects(run_id)) == (["lost", "ok"], 1)
+    assert state_of(horse) == "S", "it has not even ended"
+    os.kill(horse, signal.SIGKILL)
+
+
 def test_a_process_frozen_while_it_holds_its_own_row_holds_nobody_up(works):
     """Frozen between the fence and its commit: the row is locked, and no reaper could take it."""
-    began = time.monotonic()
     run_id = works.run("freeze")
-    horse = works.horse_of(run_id)
+    horse = works.frozen_horse_of(run_id)
     try:
-        run = works.ended(run_id, 45)
-        assert time.monotonic() - began < 45, "long before PostgreSQL ends an idle transaction by itself"
+        run = works.ended(run_id, 45)  # PostgreSQL would end an idle transaction by itself after 60 s
         assert (run.state, outcomes(run_id), effects(run_id)) == (RunState.SUCCEEDED, ["lost", "ok"], 1)
     finally:
         os.kill(horse, signal.SIGCONT)
@@ -234,20 +271,29 @@ def test_a_process_frozen_while_it_holds_its_own_row_holds_nobody_up(works):
 
 
 def test_a_process_killed_in_the_middle_of_a_transaction_leaves_no_lock_behind(works):
-    run_id = works.run("freeze")
-    horse = works.horse_of(run_id)
-    works.wait_for(lambda: Path(f"/proc/{horse}/stat").read_text().split()[2] == "T")
-    mine = db.session.query(JobRun.id).filter_by(id=run_id)
-    assert mine.with_for_update(skip_locked=True).all() == [], "it is locked"
-    db.session.rollback()
-    os.kill(horse, signal.SIGKILL)
-    began = time.monotonic()
-    works.wait_for(lambda: mine.with_for_update(skip_locked=True).all())
-    free_after = time.monotonic() - began
-    db.session.rollback()
-    assert free_after < 2, "at once, not by the lease: the socket was its own, and went with it"
-    assert works.ended(run_id).state == RunState.SUCCEEDED
-    assert effects(run_id) == 1
+    """Its row is free in less than a second (jobs.md §4.5, 8): by the socket, which was its own and went with it, not by
+    the lease. The quickest of three, since a busy machine makes one late, and rarely all."""
+    runs, free_after = [], []
+    for _ in range(3):
+        run_id = works.run("freeze")
+        horse = works.frozen_horse_of(run_id)
+        mine = db.session.query(JobRun.id).filter_by(id=run_id).with_for_update(skip_locked=True)
+        assert mine.all() == [], "it is locked"
+        db.session.rollback()
+        os.kill(horse, signal.SIGKILL)
+        began = time.monotonic()
+        while not mine.all():
+            db.session.rollback()
+            assert time.monotonic() - began < LONG
+            time.sleep(0.01)
+        free_after.append(time.monotonic() - began)
+        db.session.rollback()
+        runs.append(run_id)
+    print("free after", ", ".join(f"{seconds * 1000:.0f} ms" for seconds in free_after))
+    assert min(free_after) < 1
+    for run_id in runs:
+        assert works.ended(run_id).state == RunState.SUCCEEDED
+        assert (outcomes(run_id), effects(run_id)) == (["lost", "ok"], 1)
 
 
 def test_what_a_killed_job_said_is_there(works):

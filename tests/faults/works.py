@@ -9,9 +9,10 @@ import os
 import signal
 import sys
 import time
+from typing import Any
 
 import structlog
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from app import create_app
 from app.domain.models import Office
@@ -74,6 +75,39 @@ def freeze(run: Run) -> dict[str, int]:
     return {"freezes": 1}
 
 
+def sleepwalk(run: Run) -> dict[str, int]:
+    """Its connections bear nobody's name, so that only the fence is in its way: it stops, the first time, and works on
+    when it is woken. Asked for a chunk, it commits one; else it only ends."""
+
+    def unnamed(dialect: Any, record: Any, arguments: Any, named: dict[str, Any]) -> None:
+        named["application_name"] = "nobody"
+
+    db.session.commit()
+    event.listen(db.engine, "do_connect", unnamed)
+    db.engine.dispose()
+    if run.attempt == 1:
+        os.kill(os.getpid(), signal.SIGSTOP)
+    else:
+        while not db.session.query(Office).filter_by(office_key=f"let-go-{run.id}").count():
+            db.session.rollback()
+            time.sleep(0.05)
+    db.session.add(Office(office_key=f"walk-{run.id}-{run.attempt}", office_name=str(run.id)))
+    if run.args["chunk"]:
+        run.commit()
+        while run.attempt == 1:  # it must not come as far as its end
+            time.sleep(0.05)
+    return {"walks": run.attempt}
+
+
+def hang(run: Run) -> dict[str, int]:
+    """Hear of nothing, the end of its time included; the first time."""
+    db.session.add(Office(office_key=f"hang-{run.id}-{run.attempt}", office_name=str(run.id)))
+    if run.attempt == 1:
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGALRM])
+        time.sleep(600)
+    return {}
+
+
 def leave(run: Run) -> dict[str, int]:
     """End the process as if all were well, the first time; nobody is told."""
     db.session.add(Office(office_key=f"leave-{run.id}-{run.attempt}", office_name=str(run.id)))
@@ -111,6 +145,8 @@ HURT = {
     "hold": Kind(hold, "bulk", timeout=90, max_attempts=3, overlap=True),
     "hold-alone": Kind(hold, "bulk", timeout=90, max_attempts=3, overlap=False),
     "freeze": Kind(freeze, "bulk", timeout=90, max_attempts=3, overlap=True),
+    "sleepwalk": Kind(sleepwalk, "bulk", timeout=90, max_attempts=3, overlap=True),
+    "hang": Kind(hang, "bulk", timeout=3, max_attempts=3, overlap=True),
     "nap-short": Kind(nap, "bulk", timeout=2, max_attempts=1, overlap=True),
     "chunks": Kind(chunks, "bulk", timeout=60, max_attempts=3, overlap=True),
     "stumble": Kind(stumble, "bulk", timeout=60, max_attempts=2, overlap=True),
