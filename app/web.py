@@ -147,9 +147,9 @@ def page(template: str, block: str | None = None, *, status: int = 200, **contex
     return make_response(render_template(template, **context), status)
 
 
-def fragment(template: str, block: str, *, status: int = 200, **context: Any) -> Response:
-    """One named block of a template, alone."""
-    return make_response(render_block(template, block, **context), status)
+def fragment(template: str, *blocks: str, status: int = 200, **context: Any) -> Response:
+    """Named blocks of a template, alone, one after the other."""
+    return make_response("".join(render_block(template, block, **context) for block in blocks), status)
 
 
 def go(endpoint: str, **values: Any) -> Response:
@@ -173,12 +173,18 @@ FILES = frozenset({"static", "vendor.file", "vendor.asset"})
 """Endpoints that send files, the same for everybody."""
 
 
+ASKED_BY_ITSELF = frozenset({"ops.lamp"})
+"""Endpoints that every open page asks again and again, though nobody is there."""
+
+
 class PageSessions(SecureCookieSessionInterface):
-    """A visit prolongs the session; a picture does not, and a file that anybody may keep never carries a cookie."""
+    """A visit prolongs the session; a picture does not, nor does a page that was left open; and a file that anybody may
+    keep never carries a cookie."""
 
     def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
-        if request.endpoint not in FILES:
-            super().save_session(app, session, response)
+        if request.endpoint in FILES or (request.endpoint in ASKED_BY_ITSELF and not session.modified):
+            return
+        super().save_session(app, session, response)
 
 
 def begin_request() -> None:

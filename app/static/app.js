@@ -36,9 +36,26 @@
 
   document.addEventListener("toast", (event) => say(event.detail ?? {}));
 
+  // What cannot be renewed turns grey and says since when, by the office's clock; the next answer takes its place.
+  const seenAt = new WeakMap();
+  function wallTime(moment) {
+    const timeZone = one("time[data-zone]")?.dataset.zone;
+    return new Intl.DateTimeFormat("en-US", { timeZone, hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" }).format(moment);
+  }
+  function turnGrey(part) {
+    if (!part?.dataset?.poll || "stale" in part.dataset) return;
+    part.dataset.stale = "";
+    const since = `not checked since ${wallTime(seenAt.get(part) ?? Date.now())}`;
+    for (const words of all("[data-checked]", part)) words.textContent = since[0].toUpperCase() + since.slice(1);
+    const line = Object.assign(document.createElement("p"), { className: "note tight", textContent: `Porchlight does not answer: ${since}. What stands here may have changed.` });
+    line.setAttribute("role", "status");
+    part.prepend(line);
+  }
+
   const silenced = new WeakSet(); // a live part that fails says so once, not every 15 s
   function complain(event, message) {
     const source = sourceOf(event);
+    turnGrey(source);
     if (silenced.has(source)) return;
     if (source?.dataset?.poll) silenced.add(source);
     say({ tone: "bad", ...message });
@@ -83,7 +100,7 @@
     const asked = event.detail.requestConfig?.elt ?? event.detail.ctx?.sourceElement;
     const isPoll = asked?.matches?.("[data-poll]"); // what a form answers may change what was typed; what a clock brings may not
     if (!holds && !isPoll) { kept = null; return; }
-    const scrolled = "[tabindex], .scroll";
+    const scrolled = "[tabindex], .scroll, .tabs";
     kept = {
       find: holds ? placeOf(here) : null,
       boxes: new Map(all(scrolled, target).filter((box) => box.scrollLeft || box.scrollTop).map((box) => [boxName(box), [box.scrollLeft, box.scrollTop]])),
@@ -110,6 +127,8 @@
 
   // --- Live parts: data-poll="15" gets a `poll` event so often, while the page is seen and nobody works in it --------
   const polled = new WeakMap();
+  const asked = new WeakMap(); // since when an answer is awaited
+  const PATIENCE = 10000;
   const isSeen = (field) => field.checkVisibility?.() ?? field.offsetParent !== null;
   const busy = (part) =>
     part.contains(document.activeElement) && document.activeElement.matches("input, select, textarea, [contenteditable]")
@@ -120,13 +139,53 @@
     if (document.hidden) return;
     for (const part of all("[data-poll]")) {
       const last = polled.get(part);
-      if (last === undefined) polled.set(part, Date.now());
+      if (last === undefined) { polled.set(part, Date.now()); seenAt.set(part, Date.now()); }
       else if (Date.now() - last >= part.dataset.poll * 1000 && !busy(part)) {
         polled.set(part, Date.now());
+        asked.set(part, asked.get(part) ?? Date.now());
         part.dispatchEvent(new CustomEvent("poll"));
-      }
+      } else if (Date.now() - asked.get(part) > PATIENCE) turnGrey(part); // taken by a server that says nothing
     }
+    if (lamp && Date.now() - litAt >= 15000) { litAt = Date.now(); askLamp(); }
   }
+
+  // The lamp of every page, with the bars of what is paused and the phone's line: one small answer every 15 s. Only what
+  // differs is put in place, never under somebody's hand; the link stays the same element, so it keeps the focus.
+  const lamp = one("#lamp");
+  let litAt = Date.now();
+  const title = document.title;
+  const markTitle = () => { document.title = `${{ bad: "● ", idle: "○ " }[lamp?.dataset.tone] ?? ""}${title}`; };
+  function light(parts) {
+    for (const part of [...parts]) {
+      const there = document.getElementById(part.id);
+      if (!there || (there !== document.activeElement && there.contains(document.activeElement)) || busy(there)) continue;
+      for (const { name, value } of part.attributes) there.setAttribute(name, value);
+      if (there.innerHTML !== part.innerHTML) there.replaceChildren(...part.childNodes);
+    }
+    litAt = Date.now();
+    markTitle();
+    refreshTimes();
+  }
+  function putOut() {
+    const checked = one("time", lamp)?.dateTime;
+    if (!checked) return; // out already
+    const since = Object.assign(document.createElement("small"), { textContent: `since ${wallTime(Date.parse(checked))}` });
+    lamp.dataset.tone = "idle";
+    one(".rail-label", lamp).replaceChildren("Not checked", since);
+    const word = one("#house-word .status");
+    if (word) word.replaceChildren(one(".dot", word), `Not checked ${since.textContent}`);
+    one("#house-word .dot")?.setAttribute("data-tone", "idle");
+    markTitle();
+  }
+  async function askLamp() {
+    const answer = await fetch(lamp.dataset.ask, { headers: { "HX-Request": "true" }, signal: AbortSignal.timeout(PATIENCE) }).catch(() => null);
+    const html = answer?.ok ? await answer.text().catch(() => "") : "";
+    if (html) light(new DOMParser().parseFromString(html, "text/html").body.children);
+    else putOut();
+  }
+  // A page that judged everything itself brings the lamp along.
+  onHtmx("afterSwap", "after:swap", () => all("template[data-lamp]").forEach((brought) => { light(brought.content.children); brought.remove(); }));
+
   poll();
   setInterval(poll, 1000);
   document.addEventListener("visibilitychange", poll);
@@ -358,7 +417,7 @@
   });
 
   // Buttons that only a script can answer show themselves: copy a text, tick a whole column of a form.
-  const showAids = () => all("[data-copy][hidden], [data-ticks][hidden]").forEach((aid) => { aid.hidden = "copy" in aid.dataset && !navigator.clipboard; });
+  const showAids = () => all("[data-copy][hidden], [data-ticks][hidden], [data-polls][hidden]").forEach((aid) => { aid.hidden = "copy" in aid.dataset && !navigator.clipboard; });
   onHtmx("afterSwap", "after:swap", showAids);
   document.addEventListener("click", (event) => {
     const button = event.target.closest?.("[data-copy]");
@@ -377,4 +436,7 @@
   all(".toast", region ?? document.createElement("i")).forEach((toast) => { arm(toast); region.append(toast); });
   firstWrong()?.focus();
   refreshTimes();
+  markTitle();
+  // Of many tabs on a narrow screen the one that is open is in sight.
+  for (const here of all(".tabs > [aria-current]")) here.parentElement.scrollLeft = here.offsetLeft - (here.parentElement.clientWidth - here.offsetWidth) / 2;
 })();

@@ -6,14 +6,16 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from flask import Blueprint, Response, g, request, url_for
+from flask import Blueprint, Response, g, request, session, url_for
 from flask.blueprints import BlueprintSetupState
 from flask_login import current_user
+from markupsafe import Markup
 
 from app.domain.digests.decide import IN_WORDS as DROPPED_IN_WORDS
 from app.domain.errors import Invalid, NotFound
 from app.domain.messages.preview import disarm
 from app.domain.models import Role
+from app.domain.moments import database_now
 from app.domain.ops import balance as sums
 from app.domain.ops import health, probing, queries, words
 from app.domain.ops.incidents import watch_beside
@@ -21,7 +23,7 @@ from app.domain.ops.overview import overview as look
 from app.domain.ops.queries import Window
 from app.extensions import db, settings
 from app.jobs.kinds import KINDS
-from app.web import access, clean, link_to, may, page
+from app.web import EVERYONE, access, clean, fragment, go, link_to, may, page, wants_fragment
 
 bp = Blueprint("ops", __name__, url_prefix="/ops")
 bp.add_app_template_filter(words.counts_in_words, "counts_in_words")
@@ -61,21 +63,47 @@ def light_the_lamp(state: BlueprintSetupState) -> None:
     state.app.extensions["verdict"] = lamp
 
 
+LAMP = ("layouts/app.html", "house_lamp", "house_pauses", "house_word")
+"""The lamp, the bars of what is paused, and its line in the menu of a phone: one after the other."""
+CHANGED = "works_changed_at"
+"""In the session of who did it: when they last changed something that the lamp tells."""
+
+
+def changed() -> None:
+    """Call after the commit of what the lamp tells. Whoever did it sees it on their next page, whichever process draws
+    it: each one judges anew when its own verdict is older. Everybody else sees it within seconds."""
+    health.dim(settings().database_url)
+    session[CHANGED] = database_now().timestamp()
+
+
 def lamp() -> dict[str, Any]:
     """The verdict in short, at most a few seconds old. Agents see it, and have nothing to open behind it."""
     watch_beside()
-    return _short(health.lamp(settings().database_url))
+    after = datetime.fromtimestamp(session[CHANGED], UTC) if CHANGED in session else None
+    return _short(health.lamp(settings().database_url, after=after))
+
+
+@bp.get("/lamp", endpoint="lamp")
+@access(*EVERYONE)
+def show_lamp() -> Response:
+    """What an open page asks for every 15 s, to put in place of what it shows: no statement but for the reader."""
+    if not wants_fragment():
+        return go("home.today")
+    return fragment(*LAMP)
 
 
 def _short(verdict: health.Verdict) -> dict[str, Any]:
     may_read = current_user.is_authenticated and current_user.role in READERS
+    asks = request.endpoint == "ops.lamp"
+    at_works = request.args.get("works") == "1" if asks else request.blueprint == bp.name
     return {
         "tone": verdict.tone.value,
         "sentence": verdict.sentence,
         "checked_at": verdict.checked_at,
         "url": url_for("ops.overview" if may_read else "home.today"),
+        "ask": url_for("ops.lamp", works=1 if at_works else None),
         # Loud on every page for who can end it; for the other readers where they look at the works.
-        "pauses": verdict.pauses if may(Role.ADMIN) or (may_read and request.blueprint == bp.name) else (),
+        "pauses": verdict.pauses if may(Role.ADMIN) or (may_read and at_works) else (),
     }
 
 
@@ -90,7 +118,9 @@ def overview() -> Response:
     seen = look(current_user.office.time_zone)
     health.light(settings().database_url, seen.verdict)
     g.verdict = _short(seen.verdict)
-    return page("ops/overview.html", "live", seen=seen, answers=answers)
+    # What is polled brings the lamp along, so that the two never disagree.
+    lamp = Markup(fragment(*LAMP).get_data(as_text=True)) if wants_fragment() else ""  # noqa: S704  our own template
+    return page("ops/overview.html", "live", seen=seen, answers=answers, lamp=lamp)
 
 
 @bp.get("/balance")

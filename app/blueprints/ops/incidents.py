@@ -5,12 +5,12 @@ from __future__ import annotations
 from flask import Response, flash, request
 from flask_login import current_user
 
-from app.blueprints.ops import PAGE, READERS, bp, one_of
-from app.domain.ops import alarms, health
+from app.blueprints.ops import PAGE, READERS, bp, changed, one_of
+from app.domain.ops import alarms
 from app.domain.ops import incidents as watch
 from app.domain.ops.queries import incidents as queries
 from app.domain.ops.runbook import advice
-from app.extensions import db, settings
+from app.extensions import db
 from app.web import ADMINS, access, go, page, row_id, with_args
 
 VIEWS = {"": "All", "open": "Open", "closed": "Over"}
@@ -57,6 +57,6 @@ def incident(incident_id: int) -> Response:
 def acknowledge(incident_id: int) -> Response:
     watch.acknowledge(incident_id, current_user)
     db.session.commit()
-    health.dim(settings().database_url)
+    changed()
     flash("You are on it: nobody is reminded of it any more.", "good")
     return go("ops.incident", incident_id=incident_id)

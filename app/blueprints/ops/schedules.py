@@ -8,14 +8,14 @@ from typing import Any
 from flask import Response, flash, request
 from flask_login import current_user
 
-from app.blueprints.ops import READERS, bp, by_hand
+from app.blueprints.ops import READERS, bp, by_hand, changed
 from app.display import duration
 from app.domain.errors import Invalid
-from app.domain.ops import audit, due, health
+from app.domain.ops import audit, due
 from app.domain.ops.clock import MOST_COUNTED
 from app.domain.ops.schedules import closeup
 from app.domain.ops.schedules import schedules as all_schedules
-from app.extensions import db, settings
+from app.extensions import db
 from app.jobs.kinds import KINDS
 from app.jobs.schedule import SCHEDULE
 from app.web import ADMINS, access, clean, go, page
@@ -45,7 +45,7 @@ def pause_schedule(name: str) -> Response:
         return _show(name, reason=reason, refusal=refusal.sentence, status=422)
     audit.record(current_user, "schedule.paused", "schedule", name, f"Paused “{name}”: {reason}", reason=reason)
     db.session.commit()
-    health.dim(settings().database_url)
+    changed()
     flash(f"“{name}” is paused. A run that was due before still ends.", "good")
     return go("ops.schedule", name=name)
 
@@ -69,7 +69,7 @@ def resume_schedule(name: str) -> Response:
         reason=over.reason,
     )
     db.session.commit()
-    health.dim(settings().database_url)
+    changed()
     flash(f"“{name}” runs again. It was paused {lasted}; {skipped}.", "good")
     return go("ops.schedule", name=name)
 

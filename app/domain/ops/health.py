@@ -427,11 +427,13 @@ _lamp_lock = threading.Lock()
 _lamp: dict[str, tuple[float, Verdict]] = {}
 
 
-def lamp(key: str, now: datetime | None = None) -> Verdict:
-    """The verdict for the foot of every page: at most one statement every 10 s in a process. `key`: whose database."""
+def lamp(key: str, now: datetime | None = None, *, after: datetime | None = None) -> Verdict:
+    """The verdict for the foot of every page: at most one statement every 10 s in a process. `key`: whose database.
+    One that was judged before `after` will not do: the reader has changed something since, maybe through another
+    process."""
     with _lamp_lock:
         then, kept = _lamp.get(key, (0.0, None))
-    if kept is not None and time.monotonic() - then < LAMP_SECONDS:
+    if kept is not None and time.monotonic() - then < LAMP_SECONDS and (after is None or kept.checked_at > after):
         return kept
     fresh = verdict(now)
     light(key, fresh)
