@@ -98,7 +98,7 @@ def _short(verdict: health.Verdict) -> dict[str, Any]:
     at_works = request.args.get("works") == "1" if asks else request.blueprint == bp.name
     return {
         "tone": verdict.tone.value,
-        "sentence": verdict.sentence,
+        "sentence": verdict.sentence if may_read else verdict.in_public,
         "checked_at": verdict.checked_at,
         "url": url_for("ops.overview" if may_read else "home.today"),
         "ask": url_for("ops.lamp", works=1 if at_works else None),

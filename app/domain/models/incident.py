@@ -14,7 +14,7 @@ class IncidentTone(StrEnum):
     BAD = "bad"
     """A person must act: it is told."""
     WAIT = "wait"
-    """Shown, and told to nobody."""
+    """Shown, and told to nobody; but for a pause that may be forgotten."""
 
 
 class Incident(Model):

@@ -23,7 +23,7 @@ from sqlalchemy import case, select, update
 
 from app.config import Config
 from app.display import duration
-from app.domain.models import Alarm, AlarmOccasion, AlarmOutcome, Incident
+from app.domain.models import Alarm, AlarmOccasion, AlarmOutcome, Incident, IncidentTone
 from app.domain.ops.runbook import advice
 from app.extensions import db, settings
 from app.gateways import slack, webhook
@@ -58,11 +58,13 @@ class Notice:
     why: str
     url: str
     now: datetime
+    is_worse: bool = False
+    """It was only worth a look when it opened."""
 
     @property
     def subject(self) -> str:
         lead = {AlarmOccasion.CLOSED: "Over: ", AlarmOccasion.REMINDER: "Still: "}.get(self.occasion, "")
-        return f"Porchlight: {lead}{self.sentence}"
+        return flat(f"Porchlight: {lead}{self.sentence}")
 
     @property
     def lasted(self) -> str:
@@ -76,6 +78,7 @@ class Notice:
         if self.occasion is AlarmOccasion.CLOSED:
             return [f"It is over, by itself or because somebody mended it. It was so since {since}, for {self.lasted}."]
         said = [f"It is so since {since}, for {self.lasted} now."]
+        said += ["It got worse: at first it was only worth a look."] if self.is_worse else []
         said += [self.why] if self.why else []
         said += ["So, too: " + "; ".join(self.follows) + "."] if self.follows else []
         if self.occasion is AlarmOccasion.REMINDER:
@@ -85,6 +88,11 @@ class Notice:
     @property
     def steps(self) -> Sequence[str]:
         return () if self.occasion is AlarmOccasion.CLOSED else advice(self.key).steps
+
+
+def flat(words: str) -> str:
+    """In one line, without control characters: what stands in a head of a mail (RFC 5322) or a line of a list."""
+    return " ".join("".join(letter if letter.isprintable() else " " for letter in words).split())
 
 
 @dataclass(frozen=True)
@@ -205,14 +213,15 @@ def _claim(now: datetime) -> Notice | None:
         key=found.key,
         occasion=AlarmOccasion.CLOSED if found.closed_at else occasion,
         tone=found.tone,
-        sentence=found.sentence,
+        sentence=flat(found.sentence),
         since=found.since,
         opened_at=found.opened_at,
         closed_at=found.closed_at,
-        follows=tuple(found.detail.get("follows", ())),
-        why=found.detail.get("why", ""),
+        follows=tuple(map(flat, found.detail.get("follows", ()))),
+        why=flat(found.detail.get("why", "")),
         url=f"{settings().public_url.rstrip('/')}/ops/incidents/{found.id}",
         now=now,
+        is_worse="worse_at" in found.detail,
     )
 
 
@@ -262,7 +271,8 @@ def _slack(config: Config) -> Channel:
     bot = slack.Slack(config.slack_bot_token, config.slack_api_url, SECONDS)
 
     def tell_slack(notice: Notice) -> Told:
-        mark = {AlarmOccasion.CLOSED: ":large_green_circle:"}.get(notice.occasion, ":red_circle:")
+        mark = ":red_circle:" if notice.tone == IncidentTone.BAD else ":large_yellow_circle:"
+        mark = ":large_green_circle:" if notice.occasion is AlarmOccasion.CLOSED else mark
         parts = [f"{mark} *{slack.escape(notice.subject)}*", *map(slack.escape, notice.lines)]
         parts += [f"• {slack.escape(step)}" for step in notice.steps]
         parts.append(f"<{notice.url}|Open it>")

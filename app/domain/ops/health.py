@@ -33,6 +33,10 @@ SECOND_LOOK = timedelta(seconds=10)
 """One answer that fails may have come late: what is asked in vain for less than this is not away."""
 WORKERS_RETURN = timedelta(seconds=60)
 """After Redis was away, workers need a moment to come back and say that they live."""
+OUTSIDE_PATIENCE = timedelta(seconds=150)
+"""What is asked once a minute calls somebody when it was found three times, not for one answer that came late."""
+PAUSE_PATIENCE = timedelta(hours=24)
+"""A pause is a decision; one that lasts longer may be forgotten."""
 CANARY_MAILS = 5_000
 """So many mails in 7 days without one bounce: it is the bounces that are not heard of (PA-25)."""
 SCHEDULER = "silent:scheduler"
@@ -60,16 +64,23 @@ class Reason:
     """Keys of what would explain it: while one of those is known, this is its consequence and not another trouble."""
     why: str = ""
     """What is known of the cause, for the page of the incident."""
-
-    @property
-    def is_wanted(self) -> bool:
-        """A person decided it so: shown, but no trouble."""
-        return self.key.startswith("paused:")
+    plain: str = ""
+    """The sentence in our own words alone, where it holds what somebody typed or what a server said."""
+    is_wanted: bool = False
+    """A person decided it so: shown, but no trouble."""
+    nags: bool = False
+    """Nothing is broken, and people are told all the same, once a day."""
 
     @property
     def in_public(self) -> str:
-        """The sentence without what a person typed."""
-        return self.sentence.partition(":")[0] if self.is_wanted else self.sentence
+        """For who does not look after the works: nobody's name, no address, no words of others."""
+        return self.plain or self.sentence
+
+    def is_failure(self, now: datetime) -> bool:
+        """A person must act: it is bad, and has been for as long as an alarm waits."""
+        is_outside = self.key.startswith("unreachable:")
+        is_young = is_outside and self.since is not None and self.since > now - OUTSIDE_PATIENCE
+        return self.tone is Tone.BAD and not is_young
 
 
 @dataclass(frozen=True)
@@ -85,6 +96,13 @@ class Verdict:
     """The lines that a person stopped: loud on every page of an admin."""
     ages: Mapping[str, float] = field(default_factory=dict)
     """Seconds since each sign of life."""
+
+    @property
+    def in_public(self) -> str:
+        """The short sentence for who does not look after the works."""
+        if not self.reasons:
+            return self.sentence
+        return self.sentence.replace(self.reasons[0].sentence, self.reasons[0].in_public, 1)
 
 
 @dataclass(frozen=True)
@@ -234,7 +252,7 @@ def verdict(now: datetime | None = None, *, signs: Vitals | None = None) -> Verd
     reasons = [
         *_silent_processes(signs, now),
         *_unreachable(signs),
-        *_overdue(signs),
+        *_overdue(signs, now),
         *_stuck(signs, now),
         *failing(signs, now),
         *_unbalanced(signs),
@@ -288,7 +306,7 @@ def silent(queue: str) -> str:
     return f"silent:worker:{queue}"
 
 
-def _overdue(signs: Vitals) -> list[Reason]:
+def _overdue(signs: Vitals, now: datetime) -> list[Reason]:
     written = {line.name for line in signs.schedules}
     paused = {line.name for line in _pauses(signs)}
     reasons = [
@@ -321,10 +339,20 @@ def _overdue(signs: Vitals) -> list[Reason]:
                 )
             )
         elif line.name in paused:
-            why = f": {line.paused_reason}" if line.paused_reason else ""
-            words = f"“{line.name}” is paused{why}"
-            reasons.append(Reason(f"paused:{line.name}", Tone.WAIT, words, line.paused_at, line.kind))
+            reasons.append(_paused(line, now))
     return reasons
+
+
+def _paused(line: ScheduleHealth, now: datetime) -> Reason:
+    plain = f"“{line.name}” is paused"
+    why = f": {line.paused_reason}" if line.paused_reason else ""
+    key = f"paused:{line.name}"
+    if line.paused_at is None or now - line.paused_at < PAUSE_PATIENCE:
+        return Reason(key, Tone.WAIT, plain + why, line.paused_at, line.kind, plain=plain, is_wanted=True)
+    days = (now - line.paused_at) // timedelta(days=1)
+    words = f"“{line.name}” has been paused for {days} {'day' if days == 1 else 'days'}"
+    words += (f" by {line.paused_by}" if line.paused_by else "") + why
+    return Reason(key, Tone.WAIT, words, line.paused_at, line.kind, plain=plain, nags=True)
 
 
 def _stuck(signs: Vitals, now: datetime) -> list[Reason]:
@@ -363,7 +391,8 @@ def failing(signs: Vitals, now: datetime) -> list[Reason]:
         is_ours = name != "imports"  # a file that could not be read is its bringer's to look at
         tone = Tone.BAD if is_ours else Tone.WAIT
         sentence = f"“{name}” failed ({kind['error_class']})"
-        reasons.append(Reason(f"failing:{name}", tone, sentence, failed_at, name, kind["failed_run"]))
+        plain = f"“{name}” failed"
+        reasons.append(Reason(f"failing:{name}", tone, sentence, failed_at, name, kind["failed_run"], plain=plain))
     return reasons
 
 
@@ -404,8 +433,16 @@ def _unheard_bounces(signs: Vitals) -> list[Reason]:
 def _unreachable(signs: Vitals) -> list[Reason]:
     """PostgreSQL is no part of it: these signs were read from it."""
     tones = dict.fromkeys((probing.REDIS, probing.MONGO, probing.SLACK, probing.SENTRY), Tone.WAIT)
+    own = {probing.MAIL: "does not take mail", probing.SENTRY: "cannot be reached"}
     return [
-        Reason(f"unreachable:{name}", tones.get(name, Tone.BAD), f"{name} {found.words}", found.since, name)
+        Reason(
+            f"unreachable:{name}",
+            tones.get(name, Tone.BAD),
+            f"{name} {found.words}",
+            found.since,
+            name,
+            plain=f"{name} {own.get(name, 'does not answer')}",
+        )
         for name, found in sorted(signs.answers.items())
         if found.is_away and name != probing.POSTGRESQL
     ]

@@ -15,7 +15,7 @@ from typing import Any
 
 import structlog
 from flask import current_app
-from sqlalchemy import CursorResult, and_, case, func, literal_column, text, update
+from sqlalchemy import CursorResult, and_, case, func, literal_column, not_, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from app.domain.errors import Conflict
@@ -103,13 +103,15 @@ def _open(found: Sequence[Reason], known: Mapping[str, Incident], now: datetime,
                 "opened_by": by,
                 "opened_at": now,
                 "seen_at": now,
-                "next_notice_at": now + _patience(reason.key) if reason.tone is Tone.BAD else None,
+                "next_notice_at": _first_notice(reason, now),
             }
             for reason in rows
         ]
     )
     turned_bad = and_(new.excluded.tone == IncidentTone.BAD.value, table.tone == IncidentTone.WAIT.value)
-    turned_mild = new.excluded.tone == IncidentTone.WAIT.value
+    turned_mild = and_(new.excluded.tone == IncidentTone.WAIT.value, table.tone == IncidentTone.BAD.value)
+    # Who was on it was on something milder: from here on it is nobody's, and is told.
+    was_told = and_(table.notified_at.is_not(None), table.acknowledged_at.is_(None))
     statement = new.on_conflict_do_update(
         index_elements=["key"],
         index_where=text("closed_at IS NULL"),  # literally as the index says it: a bound value would not match
@@ -118,12 +120,23 @@ def _open(found: Sequence[Reason], known: Mapping[str, Incident], now: datetime,
             "sentence": new.excluded.sentence,
             "stage": new.excluded.stage,
             "run_id": new.excluded.run_id,
-            "detail": new.excluded.detail,
+            "detail": new.excluded.detail.op("||")(
+                case(
+                    (turned_bad, func.jsonb_build_object("worse_at", now.isoformat())),
+                    (
+                        table.detail.has_key("worse_at"),
+                        func.jsonb_build_object("worse_at", table.detail["worse_at"]),
+                    ),
+                    else_=func.jsonb_build_object(),
+                )
+            ),
+            "acknowledged_at": case((turned_bad, None), else_=table.acknowledged_at),
+            "acknowledged_by_id": case((turned_bad, None), else_=table.acknowledged_by_id),
             "seen_at": func.greatest(table.seen_at, new.excluded.seen_at),
             "next_notice_at": case(
+                (and_(turned_bad, not_(was_told)), new.excluded.next_notice_at),
                 (table.notified_at.is_not(None), table.next_notice_at),
                 (turned_mild, None),
-                (and_(turned_bad, table.acknowledged_at.is_(None)), new.excluded.next_notice_at),
                 else_=table.next_notice_at,
             ),
         },
@@ -142,8 +155,12 @@ def _is_same(reason: Reason, follows: list[str], there: Incident | None) -> bool
     ) == (reason.tone.value, reason.sentence, reason.run_id, follows, reason.why)
 
 
-def _patience(key: str) -> timedelta:
-    return PATIENCE_OUTSIDE if key.startswith("unreachable:") else PATIENCE
+def _first_notice(reason: Reason, now: datetime) -> datetime | None:
+    if reason.nags:  # it has waited long enough before it opened
+        return now
+    if reason.tone is not Tone.BAD:
+        return None
+    return now + (PATIENCE_OUTSIDE if reason.key.startswith("unreachable:") else PATIENCE)
 
 
 def _cause(reason: Reason, tones: dict[str, str]) -> str | None:

@@ -93,6 +93,13 @@ _ADVICE: dict[str, Advice] = {
             "Usually the mailbox of MAIL_FROM is not read, or the provider’s webhook points elsewhere.",
         ),
     ),
+    "paused": Advice(
+        "How to end it",
+        (
+            "Press “Resume” on the page of the schedule: it owes its due times from then on, and none of the pause.",
+            "Or say “I am on it” on the page of this incident: then nobody is reminded any more.",
+        ),
+    ),
     "unreachable:Redis": Advice(
         "How to bring it back",
         (
