@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 
 from app.domain.errors import Conflict
 from app.domain.models import AuditEntry, Incident, IntegrationCheck, JobRun, JobSchedule, Role, Trigger
-from app.domain.ops import due, health, incidents, ledger, probing
+from app.domain.ops import alarms, due, health, incidents, ledger, probing
 from app.domain.ops.heartbeat import Heart
 from app.domain.ops.ledger import Work
 from app.domain.ops.queries import incidents as queries
@@ -406,3 +406,85 @@ def test_only_the_web_that_was_told_so_looks_beside_its_pages(app, db):
     incidents.watch_beside()
     assert not any(thread.is_alive() for thread in incidents._beside)
     assert queries.open_now() == []
+
+
+def test_what_gets_worse_is_nobodys_any_more_and_is_told(house, make):
+    """Silent workers are worth a look while Redis is away, and somebody is on it; then Redis is back and they are not."""
+    alive(at(9, 3), but="bulk")
+    database.session.add(
+        Incident(
+            key="silent:worker:bulk",
+            tone="wait",
+            sentence="No worker takes jobs from “bulk”",
+            opened_by="web",
+            opened_at=at(9, 2),
+            seen_at=at(9, 3),
+        )
+    )
+    database.session.flush()
+    incidents.acknowledge(queries.open_now()[0].id, make.user(office=make.office(), role=Role.ADMIN), at(9, 3))
+    look(at(9, 3, 15))
+    found = queries.open_now()[0]
+    database.session.refresh(found)
+    assert (found.tone, found.acknowledged_at, found.acknowledged_by_id) == ("bad", None, None)
+    assert found.next_notice_at == at(9, 4, 15)
+    assert found.detail["worse_at"] == at(9, 3, 15).isoformat()
+    notice = alarms._claim(at(9, 4, 15))
+    assert any(line.startswith("It got worse") for line in notice.lines)
+
+
+def test_what_was_bad_and_told_is_not_told_anew_for_having_been_milder_meanwhile(house):
+    alive(at(9, 3), but="bulk")
+    look(at(9, 3))
+    found = queries.open_now()[0]
+    found.tone, found.notified_at, found.next_notice_at = "wait", at(9, 4), at(9, 4) + timedelta(days=1)
+    database.session.flush()
+    alive(at(9, 5), but="bulk")
+    look(at(9, 5))
+    database.session.refresh(found)
+    assert (found.tone, found.next_notice_at) == ("bad", at(9, 4) + timedelta(days=1))
+
+
+def pauses(now: datetime) -> list[Incident]:
+    alive(now)
+    look(now)
+    database.session.expire_all()
+    return [each for each in queries.open_now() if each.key.startswith("paused:")]
+
+
+def test_a_pause_is_nobodys_trouble_for_a_day_and_then_a_mild_one_that_is_told_once_a_day(house, make):
+    ruth = make.user(office=make.office(), role=Role.ADMIN)
+    due.pause("alerts", "the relay moves", ruth.id, at(9, 3))
+    assert pauses(at(9, 3) + timedelta(hours=23, minutes=59)) == []
+    began = at(9, 3) + timedelta(days=1)
+    (found,) = pauses(began)
+    words = f"“alerts” has been paused for 1 day by {ruth.full_name}: the relay moves"
+    assert (found.tone, found.sentence, found.next_notice_at) == ("wait", words, began)
+    assert due_notices(began) == [f"Porchlight: {words}"]
+    pauses(began + timedelta(hours=23))
+    assert due_notices(began + timedelta(hours=23)) == []
+    (found,) = pauses(began + timedelta(days=1))
+    assert due_notices(began + timedelta(days=1)) == [f"Porchlight: Still: {words.replace('1 day', '2 days')}"]
+    incidents.acknowledge(found.id, ruth, began + timedelta(days=1))
+    pauses(began + timedelta(days=3))
+    assert due_notices(began + timedelta(days=3)) == []
+    due.resume("alerts", began + timedelta(days=3))
+    assert pauses(began + timedelta(days=3, minutes=1)) == []
+
+
+def due_notices(now: datetime) -> list[str]:
+    """What would be told of pauses."""
+    found = []
+    while (notice := alarms._claim(now)) is not None:
+        alarms._record(notice, {"slack": alarms.Told(is_sent=True, words="posted")}, now)
+        found.append(notice)
+    return [notice.subject for notice in found if notice.key.startswith("paused:")]
+
+
+def test_a_forgotten_pause_waits_for_a_channel_to_be_told(house, make):
+    due.pause("alerts", "the relay moves", make.user(office=make.office(), role=Role.ADMIN).id, at(9, 3))
+    began = at(9, 3) + timedelta(days=1)
+    pauses(began)
+    (found,) = pauses(began + timedelta(days=1))
+    assert "2 days" in found.sentence
+    assert found.next_notice_at == began
