@@ -173,6 +173,8 @@ def test_slack_is_told_in_blocks_with_a_link_and_nothing_in_them_is_markup(every
     message = slack.messages[0]
     said = message.blocks[0]["text"]["text"]
     assert "&lt;!channel&gt; &amp; more" in said
+    assert "&lt;!channel&gt; &amp; more" in message.text, "what is read out where blocks are not shown, too"
+    assert "<!channel>" not in message.text
     assert f"<http://porchlight.test/ops/incidents/{incident.id}|Open it>" in said
 
 
@@ -368,3 +370,14 @@ def test_two_tellers_at_once_tell_it_once(app, everywhere, slack):
     for teller in tellers:
         teller.join()
     assert len(slack.messages) == 1
+
+
+def test_words_that_somebody_typed_over_several_lines_are_told_in_one(everywhere, mail):
+    incident = trouble(
+        sentence="“alerts” is paused: so\r\nBcc: all@example.com", detail={"follows": ["a\nb"], "why": ""}
+    )
+    alarms.tell_due(BEGAN + MINUTE)
+    assert ("opened", "email", "sent") in told(incident)
+    letter = mail.messages(to="ruth")[0]
+    assert letter.summary.subject == "Porchlight: “alerts” is paused: so Bcc: all@example.com"
+    assert "So, too: a b." in letter.text
