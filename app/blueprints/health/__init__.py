@@ -1,5 +1,5 @@
-"""For machines that watch: /healthz (this process answers), /readyz (so does what it leans on), /health/jobs (what is
-promised is done)."""
+"""For machines that watch: /healthz (this process answers), /readyz (so does what no page goes without), /health/jobs
+(what is promised is done)."""
 
 from __future__ import annotations
 
@@ -26,9 +26,10 @@ def healthz() -> Response:
 @bp.get("/readyz")
 @public("a balancer asks before anybody is signed in; says which part is up, and nothing else of it")
 def readyz() -> tuple[Response, int]:
-    """200 when PostgreSQL answers, its schema is the code's, and Redis answers; else 503, and which does not."""
+    """200 when PostgreSQL answers and its schema is the code's; else 503, and which is not so. Redis is told of and no
+    more: without it every page renders, and a balancer that took all hosts away would take the ops page with them."""
     answers = probing.ask(probing.POSTGRESQL, probing.SCHEMA, probing.REDIS)
-    is_ready = all(answer.is_up for answer in answers.values())
+    is_ready = answers[probing.POSTGRESQL].is_up and answers[probing.SCHEMA].is_up
     parts = {name.lower(): answer.is_up for name, answer in answers.items()}
     return jsonify(ready=is_ready, parts=parts), 200 if is_ready else 503
 
