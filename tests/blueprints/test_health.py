@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import socket
 import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from flask import Flask
 from sqlalchemy import event
 
-from app.domain.models import JobSchedule, ProcessHeartbeat
+from app.domain.models import IntegrationCheck, JobSchedule, ProcessHeartbeat
 from app.domain.ops import due, health, probing
 from app.domain.ops.heartbeat import Heart
 from app.jobs.schedule import SCHEDULE
@@ -161,3 +164,78 @@ def test_on_an_empty_database_a_probe_outside_is_told_that_nothing_can_be_read(a
     answer = app_with(app, tmp_path, database_url=empty_database).test_client().get("/health/jobs")
     assert answer.status_code == 503
     assert answer.json["failed"][0]["sentence"] == "The checks cannot be read (ProgrammingError)"
+
+
+SAID = "does not take mail: the relay answered 535 5.7.8 no such login ruth@harborvine.example to the greeting"
+
+
+def relay_failed(db, *ago: int) -> None:
+    now = datetime.now(UTC)
+    db.session.add_all(
+        IntegrationCheck(name="Mail relay", at=now - timedelta(seconds=each), is_up=False, words=SAID) for each in ago
+    )
+    db.session.commit()
+
+
+def test_one_question_in_vain_is_no_failure_and_two_are_none_until_an_alarm_would_go_out(client, house, db, lamp_out):
+    relay_failed(db, 100)
+    assert client.get("/health/jobs").status_code == 200
+    lamp_out()
+    relay_failed(db, 40, 1)
+    answer = client.get("/health/jobs")
+    assert (answer.status_code, answer.json["ok"], answer.json["failed"]) == (200, True, [])
+    assert [(each["key"], each["tone"]) for each in answer.json["worth_a_look"]] == [("unreachable:Mail relay", "wait")]
+    lamp_out()
+    relay_failed(db, 160)
+    assert client.get("/health/jobs").status_code == 503
+
+
+def test_strangers_are_told_what_does_not_work_in_our_words_and_not_in_the_relays(client, house, db):
+    relay_failed(db, 200, 100, 1)
+    answer = client.get("/health/jobs")
+    assert [each["sentence"] for each in answer.json["failed"]] == ["Mail relay does not take mail"]
+    for word in ("535", "ruth", "login", "answered"):
+        assert word not in answer.text
+
+
+def test_the_foot_of_an_agents_page_says_it_in_our_words_and_a_readers_in_full(
+    as_agent, as_viewer, house, db, lamp_out
+):
+    relay_failed(db, 200, 100, 1)
+    assert "Mail relay does not take mail" in as_agent.get("/").text
+    assert "535" not in as_agent.get("/").text
+    assert SAID in as_viewer.get("/").text
+
+
+def test_many_strangers_at_once_are_one_question(app, tmp_path, lamp_out):
+    taken = []
+    with socket.create_server(("127.0.0.1", 0)) as door, ThreadPoolExecutor(8) as strangers:
+        door.settimeout(0.2)
+        asked = app_with(app, tmp_path, redis_url=f"redis://127.0.0.1:{door.getsockname()[1]}/0")
+        answers = [strangers.submit(lambda: asked.test_client().get("/readyz").json) for _ in range(8)]
+        until = time.monotonic() + 30
+        while time.monotonic() < until and not (all(answer.done() for answer in answers) and taken):
+            with suppress(TimeoutError):
+                taken.append(door.accept()[0])
+        with suppress(TimeoutError):
+            taken.append(door.accept()[0])
+        assert {answer.result()["parts"]["redis"] for answer in answers} == {False}
+        for line in taken:
+            line.close()
+    assert len(taken) == 1
+
+
+def test_strangers_cost_one_look_every_few_seconds_whatever_the_lamp_does(app, client, house, db):
+    client.get("/health/jobs")
+    health.dim(app.extensions["porchlight"].database_url)
+    seen = []
+
+    def listen(*given) -> None:
+        seen.append(given[2])
+
+    event.listen(db.engine, "before_cursor_execute", listen)
+    try:
+        client.get("/health/jobs")
+    finally:
+        event.remove(db.engine, "before_cursor_execute", listen)
+    assert seen == []

@@ -28,7 +28,7 @@ def healthz() -> Response:
 def readyz() -> tuple[Response, int]:
     """200 when PostgreSQL answers and its schema is the code's; else 503, and which is not so. Redis is told of and no
     more: without it every page renders, and a balancer that took all hosts away would take the ops page with them."""
-    answers = probing.ask(probing.POSTGRESQL, probing.SCHEMA, probing.REDIS)
+    answers = probing.ask_shared(probing.POSTGRESQL, probing.SCHEMA, probing.REDIS)
     is_ready = answers[probing.POSTGRESQL].is_up and answers[probing.SCHEMA].is_up
     parts = {name.lower(): answer.is_up for name, answer in answers.items()}
     return jsonify(ready=is_ready, parts=parts), 200 if is_ready else 503
@@ -38,36 +38,44 @@ def readyz() -> tuple[Response, int]:
 @public("a probe outside asks, and calls somebody; says checks and ages, nobody's name and no address")
 def jobs() -> tuple[Response, int]:
     """200 while nothing that a person must act on is found; else 503, and what. From PostgreSQL only: it answers
-    whatever else is down, and says so when PostgreSQL is."""
-    answer = probing.ask(probing.POSTGRESQL)[probing.POSTGRESQL]
-    if not answer.is_up:
+    whatever else is down, and says so when PostgreSQL is. One look every 3 s, however many ask."""
+    found, status = _looks.get(settings().database_url, _look)
+    return jsonify(found), status
+
+
+_looks: probing.Shared[tuple[dict[str, Any], int]] = probing.Shared(probing.STRANGERS_SECONDS)
+
+
+def _look() -> tuple[dict[str, Any], int]:
+    if not any(probing.ask(probing.POSTGRESQL)[probing.POSTGRESQL].is_up for _ in range(2)):
         return _jobs_unknown("PostgreSQL does not answer")
     try:
         verdict = health.lamp(settings().database_url)
     except Exception as error:
         return _jobs_unknown(f"The checks cannot be read ({type(error).__name__})")
     incidents.watch_beside()
-    bad = [reason for reason in verdict.reasons if reason.tone is Tone.BAD]
+    failed = [reason for reason in verdict.reasons if reason.is_failure(verdict.checked_at)]
     found = {
-        "ok": not bad,
+        "ok": not failed,
         "checked_at": verdict.checked_at.isoformat(timespec="seconds"),
-        "failed": [_shown(reason) for reason in bad],
-        "worth_a_look": [_shown(reason) for reason in verdict.reasons if reason.tone is not Tone.BAD],
+        "failed": [_shown(reason, Tone.BAD) for reason in failed],
+        "worth_a_look": [_shown(reason, Tone.WAIT) for reason in verdict.reasons if reason not in failed],
         "seconds_since": dict(verdict.ages),
     }
-    return jsonify(found), 503 if bad else 200
+    return found, 503 if failed else 200
 
 
-def _shown(reason: health.Reason) -> dict[str, Any]:
+def _shown(reason: health.Reason, tone: Tone) -> dict[str, Any]:
     return {
         "key": reason.key,
-        "tone": reason.tone.value,
+        "tone": tone.value,
         "sentence": reason.in_public,
         "since": reason.since.isoformat(timespec="seconds") if reason.since else None,
     }
 
 
-def _jobs_unknown(sentence: str) -> tuple[Response, int]:
+def _jobs_unknown(sentence: str) -> tuple[dict[str, Any], int]:
     failed = {"key": f"unreachable:{probing.POSTGRESQL}", "tone": "bad", "sentence": sentence, "since": None}
     checked_at = datetime.now(UTC).isoformat(timespec="seconds")
-    return jsonify(ok=False, checked_at=checked_at, failed=[failed], worth_a_look=[], seconds_since={}), 503
+    unknown = {"ok": False, "checked_at": checked_at, "failed": [failed], "worth_a_look": [], "seconds_since": {}}
+    return unknown, 503

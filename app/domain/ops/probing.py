@@ -6,11 +6,11 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from datetime import datetime, timedelta
 from functools import cache, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Generic, TypeVar
 
 from alembic.script import ScriptDirectory
 from flask import current_app
@@ -30,6 +30,43 @@ PATIENCE_SECONDS = 1.5
 """What a page or a sweep waits for all of them together."""
 FRESH_SECONDS = 10.0
 
+T = TypeVar("T")
+
+
+class Shared(Generic[T]):
+    """An answer that is given again for some seconds, by its key: whoever asks first makes it, who asks meanwhile waits
+    for it, and so strangers cost no more than one question each few seconds. What raises is not kept."""
+
+    _all: ClassVar[list[Shared[Any]]] = []
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._lock = threading.Lock()
+        self._slots: dict[Hashable, tuple[threading.Lock, list[tuple[float, T]]]] = {}
+        self._all.append(self)
+
+    def get(self, key: Hashable, make: Callable[[], T]) -> T:
+        with self._lock:
+            lock, kept = self._slots.setdefault(key, (threading.Lock(), []))
+        with lock:
+            if not kept or time.monotonic() - kept[0][0] > self._seconds:
+                made = make()
+                kept[:] = [(time.monotonic(), made)]
+            return kept[0][1]
+
+    def forget(self) -> None:
+        with self._lock:
+            self._slots.clear()
+
+    @classmethod
+    def forget_all(cls) -> None:
+        for each in cls._all:
+            each.forget()
+
+
+STRANGERS_SECONDS = 3.0
+"""Who is not signed in gets an answer of this age."""
+_shared: Shared[dict[str, Answer]] = Shared(STRANGERS_SECONDS)
 _lock = threading.Lock()
 _kept: dict[tuple[str, ...], tuple[float, dict[str, Answer]]] = {}
 
@@ -38,6 +75,11 @@ def ask(*names: str, seconds: float = 2.5) -> dict[str, Answer]:
     """Ask these, or all that are configured; what has not answered after `seconds` is reported so."""
     asked = _probes(settings())
     return probes.ask_all({name: asked[name] for name in names or asked if name in asked}, seconds=seconds)
+
+
+def ask_shared(*names: str) -> dict[str, Answer]:
+    """As `ask`, for strangers: one question for all of them every 3 s in a process."""
+    return _shared.get((_key(settings()), names), lambda: ask(*names))
 
 
 def configured() -> list[str]:
@@ -79,6 +121,7 @@ def _row(name: str, answer: Answer, at: datetime) -> dict[str, Any]:
 def forget() -> None:
     """Ask anew next time."""
     _kept.clear()
+    Shared.forget_all()
 
 
 def _key(config: Config) -> tuple[str, ...]:
