@@ -237,7 +237,7 @@ def with_args(**changes: Any) -> str:
 
 
 def link_to(endpoint: str, **values: Any) -> str | None:
-    """The address of a screen, or None while it is not built or the reader's role does not open it."""
+    """The address of a screen, or None when the reader's role does not open it, or nothing is called so."""
     view = current_app.view_functions.get(endpoint)
     if view is None or not may(*getattr(view, "access_roles", ())):
         return None

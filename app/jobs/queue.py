@@ -93,7 +93,7 @@ def retry(run_id: int, user_id: int | None = None) -> JobRun:
 
 def ring(run_ids: Iterable[int]) -> int:
     """Tell the workers about these runs, after the caller's commit. Best effort: never raises; what it cannot tell
-    now, the sweep tells within a minute. Returns how many were told."""
+    now, the scheduler tells at its next look, 5 s later at most. Returns how many were told."""
     crash_point("before_hint")
     try:
         hints = ledger.take_hints(run_ids=list(run_ids), again_after=timedelta(0))

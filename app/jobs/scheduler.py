@@ -5,6 +5,7 @@ Redis being empty, frozen or away only delays the bell. Two of these may run.
 
 from __future__ import annotations
 
+import hashlib
 import signal
 import time
 from collections.abc import Sequence
@@ -33,6 +34,7 @@ from app.extensions import db, settings
 from app.jobs.kinds import KINDS
 from app.jobs.queue import HINT_TTL, ring_due
 from app.jobs.reports import lost_now, report_lost
+from app.jobs.schedule import SCHEDULE
 from app.jobs.stand_in import StandIn
 
 log = structlog.get_logger(__name__)
@@ -54,7 +56,7 @@ class NotUTC(RuntimeError):
 def tick(name: str) -> None:
     """One look at one line of the schedule: what is due becomes a run, what a dead worker held is taken back, and the
     bell is rung. Idempotent, and safe from any number of processes."""
-    line = next((line for line in _lines() if line.name == name), None)
+    line = next((line for line in SCHEDULE if line.name == name), None)
     if line is not None:
         look_at([line])
 
@@ -86,12 +88,6 @@ def look_at(lines: Sequence[Line]) -> None:
     ring_due()
     if failed and len(failed) == len(lines):
         raise failed[0]
-
-
-def _lines() -> Sequence[Line]:
-    from app.jobs.schedule import SCHEDULE
-
-    return SCHEDULE
 
 
 class Clock(Scheduler):  # type: ignore[misc]
@@ -298,7 +294,5 @@ class Clock(Scheduler):  # type: ignore[misc]
 
 def _template_id(line: Line) -> str:
     """Holds the clock itself, so that a changed line is another template."""
-    import hashlib
-
     definition = f"{line.kind} {line.cron} {line.time_zone}"
     return f"clock-{line.name}-{hashlib.sha256(definition.encode()).hexdigest()[:8]}"

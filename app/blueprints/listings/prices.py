@@ -19,7 +19,6 @@ WIDTH, HEIGHT = 752, 188
 LEFT, RIGHT, TOP, FLOOR = 52, 728, 34, 160
 LABEL_ROOM = 116
 """Pixels a price's label needs; steps closer than that show theirs in the table only."""
-TICK_ROOM = 96
 FACTORS = (Decimal(1), Decimal(2), Decimal("2.5"), Decimal(5), Decimal(10))
 
 

@@ -158,7 +158,7 @@ class JobRun(Model):
     error_class: Mapped[str | None] = mapped_column(Text)
     error: Mapped[str | None] = mapped_column(Text)
     error_fingerprint: Mapped[str | None] = mapped_column(Text)
-    """The same for errors that are the same trouble: kind, class and the innermost line of ours."""
+    """The same for errors that are the same trouble: kind, class and the innermost function of ours."""
     sentry_event_id: Mapped[str | None] = mapped_column(Text)
     """What was reported of its final failure, when Sentry is on."""
     trace: Mapped[dict[str, Any] | None] = mapped_column(JSONB)

@@ -28,18 +28,6 @@ class MessageState(StrEnum):
     """The connection was lost after the content began: it may or may not have arrived. Never sent again blindly."""
 
 
-TERMINAL = frozenset(
-    {
-        MessageState.SENT,
-        MessageState.FAILED,
-        MessageState.SUPPRESSED,
-        MessageState.DROPPED,
-        MessageState.EXPIRED,
-        MessageState.UNKNOWN,
-    }
-)
-
-
 class Stream(StrEnum):
     ALERTS = "alerts"
 

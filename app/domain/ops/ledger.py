@@ -507,7 +507,7 @@ def take_hints(
     now: datetime | None = None,
     *,
     run_ids: Sequence[int] | None = None,
-    again_after: timedelta = timedelta(seconds=60),
+    again_after: timedelta,
     limit: int = 500,
 ) -> list[Hint]:
     """The runs somebody should be told about: due, and never told of, or told too long ago. Marks them as told.

@@ -73,8 +73,9 @@ COVERS: dict[str, str] = {
     "alerts": "Takes every change to a listing that was recorded since the run before, whatever time passed, and holds "
     "it against every saved search. When it has succeeded, digests turns what fits into one mail a buyer, and messages "
     "sends them.",
-    "sweep": "Takes back the runs and messages that a dead worker held, starts messages when mail is due, and draws "
-    "the balance of the last 24 hours for the lamp of every page.",
+    "sweep": "Asks what is outside how it is, takes back what dead workers held (so does the scheduler), starts messages "
+    "when mail is due, counts what ended for charts and Prometheus, and draws the balance of the last 24 hours for the "
+    "lamp of every page.",
     "retention": "Moves out what is older than it is kept, as the Data page lists it, deletes the files of old imports, "
     "and makes room for the matches of the coming days.",
     "digests": "Turns the matches that wait for a buyer, and are due, into one mail to their address.",
@@ -84,8 +85,9 @@ COVERS: dict[str, str] = {
 """What a kind of run does, which stages follow it, and which stretch of time it speaks for."""
 WITHOUT: dict[str, str] = {
     "alerts": "While it is paused no match is found and no mail of matches goes out. Changes wait; none is lost.",
-    "sweep": "While it is paused nobody takes back what a dead worker held, and mail that became due waits for the next "
-    "digests run.",
+    "sweep": "While it is paused nobody asks what is outside how it is, what ends is not counted for charts and "
+    "Prometheus, the balance of the lamp stands still, and mail that became due waits for the next digests run. Runs of "
+    "dead workers are taken back all the same: the scheduler does that.",
     "retention": "While it is paused the tables grow, and no room is made for the matches of the coming days.",
 }
 """What does not happen while a line of this kind is paused."""

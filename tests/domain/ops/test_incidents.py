@@ -100,7 +100,7 @@ def test_looking_uses_up_no_numbers(house, db):
     assert {each.id for each in queries.open_now()} == {first, first + 1}
 
 
-def test_it_closes_after_half_a_minute_without_a_sighting_and_not_before(house):
+def test_it_closes_after_half_a_minute_without_a_sighting_and_not_before(house, db):
     alive(at(9, 3), but="bulk")
     look(at(9, 3))
     alive(at(9, 3, 15))
@@ -109,7 +109,7 @@ def test_it_closes_after_half_a_minute_without_a_sighting_and_not_before(house):
     assert look(at(9, 3, 29)).closed == []
     assert look(at(9, 3, 30)).closed == ["silent:worker:bulk"]
     assert queries.open_now() == []
-    assert [each.closed_at for each in queries.recent()] == [at(9, 3, 30)]
+    assert [each.closed_at for each in db.session.scalars(queries.closed())] == [at(9, 3, 30)]
 
 
 def test_what_flickers_stays_one_incident(house, db):

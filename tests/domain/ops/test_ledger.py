@@ -17,6 +17,7 @@ from app.domain.ops.heartbeat import Heart
 from app.domain.ops.ledger import Cancelled, LeaseLost, Work
 
 NOW = datetime(2026, 11, 20, 15, 42, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
 ALONE = Work("alerts", 3, skips_overlap=True)
 TOGETHER = Work("bulk", 3, skips_overlap=False)
 
@@ -127,7 +128,7 @@ def test_a_run_whose_process_is_gone_with_its_worker_does_not_wait_for_its_lease
 def test_a_host_whose_clock_is_wrong_takes_no_run_away_and_holds_none_longer(db, database_says, by):
     there = database_says(by)
     run = ledger.add("imports", TOGETHER, trigger=Trigger.MANUAL)
-    assert [hint.run_id for hint in ledger.take_hints()] == [run.id], "due at once"
+    assert [hint.run_id for hint in ledger.take_hints(again_after=MINUTE)] == [run.id], "due at once"
     assert ledger.next_due(["imports"]) == (run.id, "imports")
     token = ledger.claim(run.id, "w", 60).lease_token
     assert ledger.reap() == []
@@ -138,7 +139,7 @@ def test_a_host_whose_clock_is_wrong_takes_no_run_away_and_holds_none_longer(db,
     assert ledger.reap() == [run.id]
     db.session.refresh(run)
     assert abs(run.run_after - there) < timedelta(seconds=60)
-    assert ledger.take_hints(there + timedelta(minutes=2)) != []
+    assert ledger.take_hints(there + timedelta(minutes=2), again_after=MINUTE) != []
 
 
 def test_a_process_whose_clock_is_wrong_lives_no_longer_than_it_does(db, database_says):
@@ -181,11 +182,11 @@ def test_runs_of_a_kind_that_may_overlap_go_side_by_side(db):
 
 def test_a_due_run_is_told_of_once_a_minute_and_at_once_when_everything_was_forgotten(db):
     run = add()
-    assert [hint.run_id for hint in ledger.take_hints(NOW)] == [run.id]
-    assert ledger.take_hints(later(seconds=59)) == []
+    assert [hint.run_id for hint in ledger.take_hints(NOW, again_after=MINUTE)] == [run.id]
+    assert ledger.take_hints(later(seconds=59), again_after=MINUTE) == []
     assert [hint.run_id for hint in ledger.take_hints(later(seconds=59), again_after=timedelta(0))] == [run.id]
-    assert ledger.take_hints(later(seconds=100)) == []
-    assert len(ledger.take_hints(later(seconds=119))) == 1
+    assert ledger.take_hints(later(seconds=100), again_after=MINUTE) == []
+    assert len(ledger.take_hints(later(seconds=119), again_after=MINUTE)) == 1
 
 
 def test_a_waiting_run_is_cancelled_at_once_and_an_ended_one_cannot_be(db):

@@ -13,7 +13,6 @@ from app.domain.models import (
     MessageState,
     OutboundMessage,
     ProcessHeartbeat,
-    RunState,
 )
 from app.extensions import db
 
@@ -331,25 +330,6 @@ def vitals(now: datetime, queues: Mapping[str, str], limits: Mapping[str, Any]) 
 
 
 # --- Runs, schedules, processes ---
-
-
-def recent_failures(now: datetime, limit: int = 5) -> list[JobRun]:
-    """Runs that failed in the last day and were not dismissed, newest first; one row for each kind and error."""
-    newest = (
-        select(func.max(JobRun.id))
-        .where(
-            JobRun.state == RunState.FAILED.value,
-            JobRun.finished_at >= now - timedelta(hours=24),
-            JobRun.finished_at <= now,
-            JobRun.dismissed_at.is_(None),
-        )
-        .group_by(JobRun.kind, JobRun.error_class)
-    )
-    return list(
-        db.session.execute(
-            select(JobRun).where(JobRun.id.in_(newest)).order_by(JobRun.finished_at.desc()).limit(limit)
-        ).scalars()
-    )
 
 
 def last_runs(now: datetime, kinds: Iterable[str], each: int = 20) -> dict[str, list[AnyRow]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sqlalchemy import Select, case, func, select
+from sqlalchemy import Select, case, select
 from sqlalchemy.orm import selectinload
 
 from app.domain.errors import NotFound
@@ -20,11 +20,6 @@ def open_now() -> list[Incident]:
             select(Incident).where(Incident.closed_at.is_(None)).order_by(worst_first, Incident.opened_at, Incident.id)
         )
     )
-
-
-def recent(limit: int = 5) -> list[Incident]:
-    """What was wrong and is over, newest end first."""
-    return list(db.session.scalars(closed().limit(limit)))
 
 
 def closed(before: int | None = None) -> Select[Incident]:
@@ -72,10 +67,6 @@ def last_notices(limit: int = 5) -> list[tuple[Alarm, Incident]]:
         select(Alarm, Incident).join(Incident, Incident.id == Alarm.incident_id).order_by(Alarm.id.desc()).limit(limit)
     )
     return [(row[0], row[1]) for row in rows]
-
-
-def open_count() -> int:
-    return db.session.execute(select(func.count()).where(Incident.closed_at.is_(None))).scalar_one()
 
 
 def last_answer(name: str) -> IntegrationCheck | None:
