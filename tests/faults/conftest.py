@@ -27,7 +27,7 @@ def build_stack(
     a Redis, so the one before it ends."""
     made: list[tuple[Stack, Flask, str]] = []
 
-    def build(lines: Any = (), *, lease: int = 2, smtp_url: str = "smtp://127.0.0.1:9", **values: Any) -> Stack:
+    def build(lines: Any = (), *, lease: int = 6, smtp_url: str = "smtp://127.0.0.1:9", **values: Any) -> Stack:
         for before, _, _ in made:
             before.close()
         name = f"stack_{len(made)}_{Path(request.node.name).stem}_{run_id()}"

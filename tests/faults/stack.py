@@ -21,14 +21,17 @@ from typing import Any
 import redis
 from flask import Flask
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
 from app.config import Config
-from app.domain.models import JobAttempt, JobRun, Office, RunState, Trigger
+from app.domain.models import JobAttempt, JobRun, Office, ProcessHeartbeat, RunState, Trigger
 from app.extensions import db
 from app.jobs.queue import ring, start
 
 ROOT = Path(__file__).parent.parent.parent
 ENDED = frozenset({RunState.SUCCEEDED, RunState.FAILED, RunState.SKIPPED, RunState.MISSED, RunState.CANCELLED})
+SEED = int(os.environ.get("CHAOS_SEED", "20261120"))
+"""What chance begins with in the tests. One that failed is repeated; CHAOS_SEED=… tries another."""
 Line = tuple[str, str, str]
 """Name, kind, cron."""
 
@@ -76,6 +79,8 @@ class Stack:
     programs: list[Program] = field(default_factory=list)
     kills: Counter[str] = field(default_factory=Counter)
     killed_at: list[tuple[datetime, str]] = field(default_factory=list)
+    robbed_at: list[tuple[datetime, int]] = field(default_factory=list)
+    """When a process was killed that had a run in its hands, and which."""
 
     def __post_init__(self) -> None:
         config: Config = self.app.extensions["porchlight"]
@@ -203,11 +208,25 @@ class Stack:
         if queue == "messages":
             self.kills["of them, of those that send mail"] += 1
         horses = children_of(pid) if sort == "worker and horse" else []
+        held = None if sort in {"scheduler", "worker"} else self.run_of(pid)  # a worker's fork outlives it
         self.kill(sort, pid)
+        if held is not None:
+            self.robbed_at.append((self.killed_at[-1][0], held))
         for horse in horses:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(horse, signal.SIGKILL)
         return True
+
+    def run_of(self, pid: int) -> int | None:
+        """The run that this worker, or the worker of this fork, has in its hands; None also when nobody can say."""
+        worker = next((each.pid for each in self.programs if pid in (each.pid, *children_of(each.pid))), 0)
+        try:
+            held = db.session.query(ProcessHeartbeat.current_run_id).filter_by(pid=worker)
+            return held.order_by(ProcessHeartbeat.seen_at.desc()).limit(1).scalar()
+        except DBAPIError:
+            return None
+        finally:
+            db.session.rollback()
 
     # --- runs ---
 

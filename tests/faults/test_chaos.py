@@ -11,7 +11,7 @@ import pytest
 
 from app.domain.models import JobRun, JobSchedule, RunState
 from app.extensions import db
-from tests.faults.stack import check_runs, due_times, effects, open_runs
+from tests.faults.stack import SEED, check_runs, due_times, effects, open_runs
 
 pytestmark = pytest.mark.faults
 
@@ -20,9 +20,8 @@ DEEDS = ("worker", "worker and horse", "horse", "horse", "scheduler", "flush")
 
 
 def test_after_a_storm_of_kills_every_run_has_ended_and_took_effect_once(build_stack):
-    seed = random.randrange(10**6)
-    print("seed", seed)
-    chance = random.Random(seed)
+    print(f"CHAOS_SEED={SEED}")  # which pytest shows when it fails
+    chance = random.Random(SEED)
     stack = build_stack([("beat", "deed", "* * * * * */2")], ring_again=3)
     with stack.app.app_context():
         for arguments in (("worker", "bulk"), ("worker", "bulk"), ("worker", "alerts"), ("scheduler",), ("scheduler",)):
