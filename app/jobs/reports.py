@@ -28,7 +28,8 @@ class Reported:
     is_over: bool
     slug: str | None
     """The monitor it belongs to; None = nobody waits for it by the clock."""
-    error: str
+    how: str
+    """It was lost, in our words."""
 
     @classmethod
     def of(cls, run: JobRun) -> Reported:
@@ -40,7 +41,8 @@ class Reported:
             is_failed=run.state == RunState.FAILED,
             is_over=run.state in {RunState.FAILED, RunState.CANCELLED},
             slug=run.schedule_name if is_scheduled else None,
-            error=run.error or "its process was lost",
+            # Of a loss the words are the ledger's own; of any other end they may quote somebody, and stay here.
+            how=run.error if run.error and run.error_class in ledger.LOSSES else "Its process was lost.",
         )
 
     @property
@@ -73,7 +75,7 @@ class Reported:
 
     def lost(self) -> None:
         sentry.report(
-            f"{self.kind}: {self.error}",
+            f"{self.kind}: {self.how}",
             event_id=self.event_id,
             tags=self.tags,
             fingerprint=["worker lost", self.kind],
@@ -88,14 +90,17 @@ class Reported:
             sentry.check_in(self.slug, sentry.id_of("check-in", self.id), status, monitor=monitor, seconds=seconds)
 
 
-def report_lost(run_ids: Iterable[int]) -> None:
-    """Of each of these runs its newest attempt: the process that did it was killed, or fell silent."""
+def lost_now(run_ids: Iterable[int]) -> list[Reported]:
+    """Of each of these runs the attempt that was lost, its process killed or silent. Asked in the very transaction that
+    takes the runs back: a moment later another attempt may be under way, or have failed."""
     if not sentry.is_on():
-        return
-    runs = [run for run in (db.session.get(JobRun, run_id) for run_id in run_ids) if run is not None]
-    reported = [Reported.of(run) for run in runs]
-    db.session.rollback()
-    for each in reported:
+        return []
+    return [Reported.of(run) for run in (db.session.get(JobRun, run_id) for run_id in run_ids) if run is not None]
+
+
+def report_lost(lost: Iterable[Reported]) -> None:
+    """After the commit of what `lost_now` found."""
+    for each in lost:
         each.lost()
 
 

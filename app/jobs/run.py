@@ -27,9 +27,7 @@ class Lease:
     what it says, which therefore outlive a rollback. Context manager. `deadline`: as time.monotonic() says, which no
     change of a clock moves."""
 
-    def __init__(
-        self, run_id: int, token: UUID, seconds: int, deadline: float, journal: Journal | None = None
-    ) -> None:
+    def __init__(self, run_id: int, token: UUID, seconds: int, deadline: float, journal: Journal | None = None) -> None:
         self.run_id, self.token, self.seconds, self.deadline = run_id, token, seconds, deadline
         self.journal = journal
         self.progress: dict[str, Any] | None = None

@@ -18,7 +18,7 @@ from app.extensions import db
 from app.jobs.kinds import KINDS
 from app.jobs.limits import limit
 from app.jobs.queue import work
-from app.jobs.reports import report_lost
+from app.jobs.reports import lost_now, report_lost
 from app.jobs.worker import cause_of_death
 
 log = structlog.get_logger(__name__)
@@ -68,10 +68,11 @@ class StandIn:
         run_id, self.run_id, self._pid = self.run_id, None, 0
         how = cause_of_death(status) if status else "ended without a word"
         is_lost = ledger.lose(run_id, self.name, f"The working process {how}.", usage.ru_maxrss) is not None
+        lost = lost_now([run_id] if is_lost else [])
         db.session.commit()
         if is_lost:
             log.error("run.killed", run_id=run_id, cause=how)
-            report_lost([run_id])
+            report_lost(lost)
 
     def stop(self, seconds: float = LAST_WAIT) -> None:
         """Wait for the run under way; kill its fork when that takes too long, and take the run back."""

@@ -4,22 +4,22 @@ also the bell when Redis has forgotten all."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 from app.domain.messages import queue as outbound
+from app.domain.moments import database_now
 from app.domain.ops import ledger, probing, queries, sizes, tallies
 from app.domain.ops.balance import unaccounted
-from app.jobs.reports import report_lost
+from app.jobs.reports import lost_now, report_lost
 from app.jobs.run import Run
 
 
 def sweep(run: Run) -> dict[str, int]:
     """Idempotent: what was taken back once is no longer held."""
     answers = probing.ask(*probing.INTEGRATIONS, seconds=probing.PATIENCE_SECONDS)  # before anything is locked
-    now = datetime.now(UTC)
+    now = database_now()
     probing.write_down(answers, now)
-    lost = ledger.reap(now)
-    counts = {"runs_taken_back": len(lost), "messages_taken_back": outbound.reap(now)}
+    taken = ledger.reap(now)
+    lost = lost_now(taken)
+    counts = {"runs_taken_back": len(taken), "messages_taken_back": outbound.reap(now)}
     run.commit()
     report_lost(lost)
     due = queries.due_messages(now)

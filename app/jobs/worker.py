@@ -27,7 +27,7 @@ from app.domain.ops.heartbeat import Heart
 from app.extensions import db
 from app.jobs.limits import TimeLimit
 from app.jobs.queue import ring_due, run_id_of
-from app.jobs.reports import report_lost
+from app.jobs.reports import Reported, lost_now, report_lost
 
 log = structlog.get_logger(__name__)
 
@@ -71,6 +71,15 @@ class PorchWorker(Worker):
         """As RQ's, but for its log handlers: app/logs.py has said where logs go. Waits for Redis."""
         for number in (signal.SIGINT, signal.SIGTERM):  # until RQ's own, which need Redis
             signal.signal(number, self._leave)
+        try:
+            self._register()
+        except SystemExit:
+            self._say_goodbye()
+            raise
+        self.set_state("started")
+        self._find_redis()
+
+    def _register(self) -> None:
         while True:
             self._beat()
             try:
@@ -82,11 +91,9 @@ class PorchWorker(Worker):
                 time.sleep(TRY_AGAIN_SECONDS)
             else:
                 break
-        self.set_state("started")
-        self._find_redis()
 
     def _leave(self, *_: Any) -> None:
-        self._say_goodbye()
+        """No more than that: a signal strikes anywhere, in the middle of a statement too."""
         raise SystemExit(0)
 
     # --- without Redis: what RQ only says of itself there is left unsaid, and only the waiting for work waits ---
@@ -209,9 +216,11 @@ class PorchWorker(Worker):
         how, rss_peak_kb = self._death or ("ended without a word", None)
         until = time.monotonic() + KEEP_TRYING_SECONDS
         is_lost = is_open = False
+        lost: list[Reported] = []
         while True:
             try:
                 is_lost = ledger.lose(run_id, self.name, f"The working process {how}.", rss_peak_kb) is not None
+                lost = lost_now([run_id] if is_lost else [])
                 is_open = ledger.offer_again(run_id) or is_lost
                 db.session.commit()
                 break
@@ -224,7 +233,7 @@ class PorchWorker(Worker):
                 time.sleep(0.5)
         if is_lost:
             log.error("run.killed", run_id=run_id, cause=how)
-            report_lost([run_id])
+            report_lost(lost)
         if is_open:
             ring_due()
         db.session.remove()

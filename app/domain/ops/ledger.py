@@ -54,6 +54,8 @@ LOCKED_FOR = timedelta(seconds=2)
 CANCEL_WAITS_MS = 1000
 """How long a person waits for a run whose row is held by its process."""
 ERROR_LENGTH = 20_000
+WORKER_KILLED, WORKER_LOST = LOSSES = ("WorkerKilled", "WorkerLost")
+"""The classes of the errors that are no error of the job's: their words are ours."""
 
 
 class LeaseLost(Exception):
@@ -344,7 +346,7 @@ def lose(
 ) -> RunState | None:
     """The process that held this run is certainly dead (its parent waited for it): take it back at once."""
     mine = and_(JobRun.id == run_id, JobRun.state == RunState.RUNNING.value, JobRun.worker == worker)
-    return _end_attempt(mine, "WorkerKilled", error, AttemptOutcome.LOST, rss_peak_kb=rss_peak_kb, now=now)
+    return _end_attempt(mine, WORKER_KILLED, error, AttemptOutcome.LOST, rss_peak_kb=rss_peak_kb, now=now)
 
 
 def _end_attempt(
@@ -418,7 +420,7 @@ def _take_back(now: datetime, limit: int) -> list[int]:
     for run_id, worker, token in silent:
         _end_attempt(
             _held(run_id, token),
-            "WorkerLost",
+            WORKER_LOST,
             f"Worker {worker} fell silent: its lease ran out. It was killed, frozen or cut off.",
             AttemptOutcome.LOST,
             now=now,
@@ -456,7 +458,7 @@ def _take_back_from_the_dead(now: datetime, lease_seconds: int, limit: int) -> l
         if names[run_id] in alive:
             continue
         words = f"Worker {worker} is gone: it holds no connection, and did not renew its lease."
-        if _end_attempt(_held(run_id, token), "WorkerLost", words, AttemptOutcome.LOST, now=now) is not None:
+        if _end_attempt(_held(run_id, token), WORKER_LOST, words, AttemptOutcome.LOST, now=now) is not None:
             taken.append(run_id)
     return taken
 
