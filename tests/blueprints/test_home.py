@@ -38,6 +38,13 @@ def test_the_day_is_told_in_numbers_and_sentences(world, sign_in):
     assert len(re.findall(r'class="spark"', html)) == 4
 
 
+def test_why_it_is_not_known_whether_a_mail_arrived_is_its_own_reason(as_admin, make, office):
+    make.message(make.contact(office), state="unknown", state_reason="its sender was lost")
+    assert "Its sender was killed after it had begun" in main_of(as_admin.get("/").text)
+    make.message(make.contact(office), state="unknown", state_reason="lost in content")
+    assert "Some lost their sender, some their connection" in main_of(as_admin.get("/").text)
+
+
 def test_what_only_the_works_can_mend_is_not_shown_to_an_agent(world, sign_in):
     html = main_of(sign_in(world.people["agent"]).get("/").text)
     assert "Nothing needs you, Dana." in html

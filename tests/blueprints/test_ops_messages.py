@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from uuid import uuid4
 
 import pytest
 
@@ -185,6 +186,21 @@ def test_a_message_leads_to_the_run_that_built_its_digest(as_staff, as_agent, ma
     assert 'href="/ops/runs/4711"' in page
     assert f'href="/d/token-{message.contact_id}"' in page
     assert "/ops/runs/" not in as_agent.get(f"/ops/messages/{message.id}").text
+
+
+def test_the_inbox_says_of_a_mail_whose_sender_is_silent_that_it_is_being_sent(as_staff, make, office):
+    """Before it is known to be gone: until then the inbox would say that all is known."""
+    inbox = "/ops/messages?state=unknown"
+    assert "Of every mail it is known" in as_staff.get(inbox).text
+    now = datetime.now(UTC)
+    held = {"state": "sending", "lease_token": uuid4(), "lease_until": now + timedelta(minutes=3)}
+    make.message(make.contact(office), **held, attempts=1, attempting_at=now - timedelta(seconds=2))
+    make.message(make.contact(make.office()), **held, attempts=1, attempting_at=now - timedelta(seconds=40))
+    assert "is silent" not in as_staff.get(inbox).text, "the one is young, the other not this office's"
+    make.message(make.contact(office), **held, attempts=1, attempting_at=now - timedelta(seconds=40))
+    page = as_staff.get(inbox).text
+    assert re.search(r"1 is being sent since .*; its sender is silent\.", page)
+    assert "Of every other mail it is known" in page
 
 
 def test_a_sign_of_arrival_is_shown_as_the_reason(as_staff, unknown):

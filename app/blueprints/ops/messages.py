@@ -57,6 +57,7 @@ def messages() -> Response:
         more=rows[PAGE - 1].id if len(rows) > PAGE else None,
         is_first=before is None,
         is_inbox=is_inbox,
+        silent=found.being_sent_since(current_user.office_id, now) if is_inbox else None,
         settled=found.settled_by_people(current_user.office_id, now - timedelta(days=1)) if is_inbox else [],
         asked=asked,
         begins=asked.begins(now),

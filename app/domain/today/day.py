@@ -24,6 +24,7 @@ class Needs:
     imports: Sequence[ImportBatch] = ()
     unknown_mails: int = 0
     newest_unknown: int | None = None
+    unknown_reasons: Sequence[str] = ()
 
     def __len__(self) -> int:
         return len(self.runs) + len(self.paused) + len(self.imports) + bool(self.unknown_mails)
@@ -118,13 +119,14 @@ def day(office: Office, *, sees_the_works: bool, now: datetime | None = None) ->
     next_alerts = next((line.next_due_at for line in lines if line.kind == "alerts" and line.enabled), None)
     needs = Needs()
     if sees_the_works:
-        unknown, newest_unknown = queries.unknown_mails(office.id)
+        unknown, newest_unknown, unknown_reasons = queries.unknown_mails(office.id)
         needs = Needs(
             runs=queries.failed_runs(office.id, now),
             paused=[line for line in lines if not line.enabled and not line.is_removed],
             imports=queries.imports_to_look_at(office.id, now),
             unknown_mails=unknown,
             newest_unknown=newest_unknown,
+            unknown_reasons=unknown_reasons,
         )
     steps = [
         Step(line.next_due_at, line.name)

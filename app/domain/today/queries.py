@@ -157,15 +157,19 @@ def failed_runs(office_id: int, now: datetime, *, size: int = 5) -> Sequence[Job
     ).all()
 
 
-def unknown_mails(office_id: int) -> tuple[int, int | None]:
-    """How many mails may or may not have arrived, however old, and the newest one's id."""
+def unknown_mails(office_id: int) -> tuple[int, int | None, list[str]]:
+    """How many mails may or may not have arrived, however old, the newest one's id, and the different reasons."""
     row = db.session.execute(
-        select(func.count(), func.max(OutboundMessage.id)).where(
+        select(
+            func.count(),
+            func.max(OutboundMessage.id),
+            func.array_agg(func.coalesce(OutboundMessage.state_reason, "").distinct()),
+        ).where(
             OutboundMessage.state == MessageState.UNKNOWN.value,
             OutboundMessage.office_id == office_id,
         )
     ).one()
-    return row[0], row[1]
+    return row[0], row[1], row[2] or []
 
 
 def imports_to_look_at(office_id: int, now: datetime, *, size: int = 5) -> Sequence[ImportBatch]:

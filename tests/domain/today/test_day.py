@@ -116,6 +116,10 @@ class TestWhatNeedsAPerson:
         message = make.message(make.contact(office), state="unknown", created_at=NOW - timedelta(hours=1))
         needs = today(office).needs
         assert (needs.unknown_mails, needs.newest_unknown, len(needs)) == (1, message.id, 1)
+        assert needs.unknown_reasons == [""]
+        for reason in ("its sender was lost", "its sender was lost"):
+            make.message(make.contact(office), state="unknown", state_reason=reason)
+        assert sorted(today(office).needs.unknown_reasons) == ["", "its sender was lost"]
 
     @pytest.mark.parametrize(("is_removed", "count"), [(False, 1), (True, 0)])
     def test_is_a_paused_schedule_but_not_one_that_left_the_code(self, office, is_removed, count):

@@ -125,6 +125,22 @@ def unknown(office_id: int, now: datetime, *, before: int | None = None, limit: 
     return list(db.session.execute(_UNKNOWN, values))
 
 
+SILENT = timedelta(seconds=10)
+"""Most mails are with the relay within one. Whose sender says nothing for this long has a slow relay, or none any more."""
+
+
+def being_sent_since(office_id: int, now: datetime) -> AnyRow:
+    """Of an office's messages that were begun a while ago and whose sender has not said how it ended: `n`, and the
+    `oldest` begin."""
+    return db.session.execute(
+        select(func.count().label("n"), func.min(OutboundMessage.attempting_at).label("oldest")).where(
+            OutboundMessage.office_id == office_id,
+            OutboundMessage.state == MessageState.SENDING.value,
+            OutboundMessage.attempting_at < now - SILENT,
+        )
+    ).one()
+
+
 def settled_by_people(office_id: int, since: datetime, limit: int = 20) -> list[AnyRow]:
     """What people decided about messages of unknown fate, newest first: who, what, and how the message stands now."""
     return list(
