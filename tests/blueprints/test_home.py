@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 
 import pytest
+from sqlalchemy import delete
 
-from app.domain.models import Role
+from app.domain.models import Incident, ProcessHeartbeat, Role
+from app.domain.ops import due, health
+from app.domain.ops.heartbeat import Heart
+from app.extensions import settings
+from app.jobs.schedule import SCHEDULE
 from tests.browser import world as worlds
 
 
@@ -19,7 +25,19 @@ def main_of(html: str) -> str:
     return html[html.index("<main") : html.index("</main>")]
 
 
-def test_an_empty_office_is_told_what_will_stand_here(as_admin):
+@pytest.fixture
+def well(db):
+    """A house in which everything runs."""
+    due.write_schedule(SCHEDULE, now=datetime.now(UTC))
+    for heart in (Heart("scheduler"), *(Heart("worker", queue) for queue in ("alerts", "messages", "bulk"))):
+        heart.beat()
+    db.session.commit()
+    health.dim(settings().database_url)
+    yield
+    health.dim(settings().database_url)
+
+
+def test_an_empty_office_is_told_what_will_stand_here(as_admin, well):
     html = main_of(as_admin.get("/").text)
     assert "Nothing needs you, Ruth." in html
     assert "No match yet this week" in html
@@ -27,9 +45,35 @@ def test_an_empty_office_is_told_what_will_stand_here(as_admin):
     assert html.count("First days, nothing to compare") == 4
 
 
+def test_while_something_is_red_nobody_is_told_that_all_is_well(as_admin, as_staff, as_agent, well, db):
+    db.session.execute(delete(ProcessHeartbeat).where(ProcessHeartbeat.queue == "alerts"))
+    db.session.commit()
+    health.dim(settings().database_url)
+    html = main_of(as_admin.get("/").text)
+    assert "One thing needs you, Ruth." in html
+    assert "<b>No worker takes jobs from “alerts”</b>" in html
+    for reader in (as_staff, as_agent):
+        html = main_of(reader.get("/").text)
+        assert "But the house has trouble: No worker takes jobs from “alerts”." in html
+        assert "<b>Nothing needs you.</b>" not in html
+
+
+def test_an_open_incident_stands_first_until_somebody_is_on_it(world, sign_in, db):
+    ruth = sign_in(world.people["admin"])
+    html = main_of(ruth.get("/").text)
+    needs = html[html.index('id="needs"') :]
+    assert needs.index("No worker takes jobs from “bulk”") < needs.index("The run “imports” failed")
+    incident = db.session.query(Incident).filter(Incident.closed_at.is_(None)).one()
+    assert f'href="/ops/incidents/{incident.id}"' in needs
+    ruth.post(f"/ops/incidents/{incident.id}/acknowledge")
+    html = main_of(ruth.get("/").text)
+    assert "No worker takes jobs from “bulk”" not in html[html.index('id="needs"') :]
+    assert "Four things need you, Ruth" in html
+
+
 def test_the_day_is_told_in_numbers_and_sentences(world, sign_in):
     html = main_of(sign_in(world.people["admin"]).get("/").text)
-    assert "Four things need you, Ruth" in html
+    assert "Five things need you, Ruth" in html
     assert "The run “imports” failed" in html
     assert "1 mail may or may not have arrived" in html
     assert "“retention” is paused" in html

@@ -12,7 +12,7 @@ from wtforms.validators import Regexp
 
 from app.domain.today.day import day
 from app.extensions import settings
-from app.web import ADMINS, EVERYONE, STAFF, access, may, page, safe_next
+from app.web import ADMINS, EVERYONE, STAFF, access, house_verdict, may, page, safe_next
 
 bp = Blueprint("home", __name__)
 
@@ -34,9 +34,21 @@ def today() -> Response:
     return page(
         "home/today.html",
         "now",
-        day=day(current_user.office, sees_the_works=may(*STAFF), now=now),
+        day=day(
+            current_user.office,
+            sees_the_works=may(*STAFF),
+            mends_the_works=may(*ADMINS),
+            trouble=_trouble(),
+            now=now,
+        ),
         wall=now.astimezone(ZoneInfo(current_user.office.time_zone)),
     )
+
+
+def _trouble() -> str:
+    """What the lamp says while it is red."""
+    verdict = house_verdict()
+    return verdict["sentence"] if verdict and verdict["tone"] == "bad" else ""
 
 
 @bp.post("/preferences")

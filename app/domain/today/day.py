@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from app.domain.models import AlertKind, ImportBatch, JobRun, JobSchedule, Office
+from app.domain.models import AlertKind, ImportBatch, Incident, IncidentTone, JobRun, JobSchedule, Office
+from app.domain.ops.queries.incidents import open_now
 from app.domain.today import queries
 from app.domain.today.days import windows
 
@@ -19,6 +20,10 @@ QUIET = frozenset({"sweep"})
 class Needs:
     """What a person has to look at. Runs and schedules belong to the house, the rest to the office."""
 
+    incidents: Sequence[Incident] = ()
+    """What is wrong with the works and nobody is on, worst first; only for who can mend it."""
+    trouble: str = ""
+    """What the lamp says is red while no incident tells of it yet."""
     runs: Sequence[JobRun] = ()
     paused: Sequence[JobSchedule] = ()
     imports: Sequence[ImportBatch] = ()
@@ -27,7 +32,8 @@ class Needs:
     unknown_reasons: Sequence[str] = ()
 
     def __len__(self) -> int:
-        return len(self.runs) + len(self.paused) + len(self.imports) + bool(self.unknown_mails)
+        works = len(self.incidents) + bool(self.trouble) + len(self.runs) + len(self.paused)
+        return works + len(self.imports) + bool(self.unknown_mails)
 
 
 @dataclass(frozen=True)
@@ -109,9 +115,17 @@ def _match(row: Any, next_alerts: datetime | None) -> Match:
     )
 
 
-def day(office: Office, *, sees_the_works: bool, now: datetime | None = None) -> Day:
-    """The day of an office up to `now`, in eight queries. What only the works' own people can mend is left out for
-    others (`sees_the_works`)."""
+def day(
+    office: Office,
+    *,
+    sees_the_works: bool,
+    mends_the_works: bool = False,
+    trouble: str = "",
+    now: datetime | None = None,
+) -> Day:
+    """The day of an office up to `now`, in nine queries. What only the works' own people can mend is left out for
+    others (`sees_the_works`), and incidents need those who can end them (`mends_the_works`). `trouble`: what the lamp
+    says while it is red."""
     now = now or datetime.now(UTC)
     days = windows(now, office.time_zone)
     tonight = days[-1].end
@@ -120,8 +134,13 @@ def day(office: Office, *, sees_the_works: bool, now: datetime | None = None) ->
     needs = Needs()
     if sees_the_works:
         unknown, newest_unknown, unknown_reasons = queries.unknown_mails(office.id)
+        runs = queries.failed_runs(office.id, now)
+        wrong = [each for each in open_now() if each.tone == IncidentTone.BAD] if mends_the_works else []
+        told = {run.id for run in runs}
         needs = Needs(
-            runs=queries.failed_runs(office.id, now),
+            incidents=[each for each in wrong if each.acknowledged_at is None and each.run_id not in told],
+            trouble=trouble if mends_the_works and not wrong and not runs else "",
+            runs=runs,
             paused=[line for line in lines if not line.enabled and not line.is_removed],
             imports=queries.imports_to_look_at(office.id, now),
             unknown_mails=unknown,
