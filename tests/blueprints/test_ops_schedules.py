@@ -8,6 +8,7 @@ import pytest
 
 from app.domain.models import AuditEntry, JobHour, JobRun, JobSchedule, Role
 from app.domain.ops import due, health
+from app.domain.ops.heartbeat import Heart
 from app.domain.ops.schedules import closeup, seconds_in_words
 from app.domain.ops.tallies import BUCKETS
 from app.extensions import db as database
@@ -24,7 +25,8 @@ def clockwork(db):
     now = datetime.now(UTC).replace(microsecond=0)
     due.write_schedule(SCHEDULE, now=now - timedelta(days=30))
     for row in db.session.query(JobSchedule):
-        row.last_due_at = now
+        row.last_due_at, row.next_due_at = now, None
+    Heart("scheduler").beat()
     db.session.commit()
     yield now
     health.dim(settings().database_url)

@@ -16,15 +16,15 @@ import structlog
 from flask import current_app
 
 from app.domain.models import Incident, ProcessHeartbeat
-from app.domain.ops import queries, words
+from app.domain.ops import probing, queries, words
 from app.domain.ops.balance import Sum, balance, midnight
 from app.domain.ops.clock import Line, next_of_all
-from app.domain.ops.health import ALIVE, ScheduleHealth, Verdict, Vitals, verdict, vitals
+from app.domain.ops.health import ALIVE, ScheduleHealth, Tone, Verdict, Vitals, verdict, vitals
 from app.domain.ops.kept import Counted, Kept
 from app.domain.ops.queries import overview as rows
 from app.domain.ops.registry import registry
 from app.domain.ops.retention import RULES
-from app.domain.ops.schedules import ENDED, said, strip_state, strip_words
+from app.domain.ops.schedules import ENDED, late_since, said, strip_state, strip_words
 from app.domain.ops.stages import QUIET, Stage, stages
 from app.extensions import db, settings
 
@@ -48,6 +48,7 @@ class Job:
     took: float | None
     said: str
     last_run_id: int | None
+    late_since: datetime | None = None
 
     @property
     def strip_words(self) -> str:
@@ -144,13 +145,39 @@ class Overview:
     """The newest change to any listing, when it is long ago (PA-28)."""
     journey: float | None
     """Seconds from the newest mail's newest change to the relay's yes."""
+    is_clock_silent: bool
+    stands_in: bool
+    """Redis is away, and the scheduler does the runs itself."""
     waiting: int
     """Events that wait to be read or matched: what an outage holds back, and does not lose."""
 
     @property
     def headline(self) -> str:
         """One sentence on everything, when nothing is broken."""
-        return headline(self.verdict, self.on_time, self.lines)
+        return headline(self.verdict, self.on_time, self.lines, missed=self.missed, is_balanced=self.is_balanced)
+
+    @property
+    def missed(self) -> int:
+        """Due times of today that nobody made a run of in time."""
+        return sum(part.count for part in self.due_times.parts if part.key == "missed")
+
+    @property
+    def is_balanced(self) -> bool:
+        """No row is unaccounted for: nothing is lost."""
+        swept = any(reason.key.startswith("unbalanced") for reason in self.verdict.reasons)
+        return not swept and not any(line.remainder for line in self.dear.sums)
+
+    @property
+    def incident(self) -> Incident | None:
+        """The open incident of what the headline says; else the worst one."""
+        still = [one for one in self.incidents if one.closed_at is None and one.tone == Tone.BAD.value]
+        keys = [reason.key for reason in self.verdict.reasons[:1]]
+        return next((one for one in still if one.key in keys), next(iter(still), None))
+
+    def tone_outside(self, name: str) -> str:
+        """How bad it is that this is away: as the verdict says. Before it says so, one failed answer is worth a look."""
+        key = f"unreachable:{name}"
+        return next((reason.tone.value for reason in self.verdict.reasons if reason.key == key), Tone.WAIT.value)
 
     @property
     def dear(self) -> Dear:
@@ -169,13 +196,18 @@ class Overview:
         return next(line for line in self.dear.sums if line.key == "due_times")
 
 
-def headline(found: Verdict, on_time: int, lines: int) -> str:
+def headline(found: Verdict, on_time: int, lines: int, *, missed: int = 0, is_balanced: bool = True) -> str:
     """“All 9 schedules on time; 2 things need attention”."""
-    clock = f"All {lines} schedules on time" if on_time == lines else f"{on_time} of {lines} schedules on time"
-    needs = len(found.reasons)
-    if not needs:
-        return f"{clock}, and every row is accounted for."
-    return f"{clock}; {needs} {'thing needs' if needs == 1 else 'things need'} attention."
+    said = [f"All {lines} schedules on time" if on_time == lines else f"{on_time} of {lines} schedules on time"]
+    if missed:
+        said.append(f"{missed:,} due {'time was' if missed == 1 else 'times were'} missed today")
+    if needs := len(found.reasons):
+        said.append(f"{needs} {'thing needs' if needs == 1 else 'things need'} attention")
+    elif is_balanced:
+        return f"{'; '.join(said)}, and every row is accounted for."
+    else:
+        said.append("the balance does not come out at zero")
+    return f"{'; '.join(said)}."
 
 
 def overview(time_zone: str, now: datetime | None = None, keeper: Kept[Dear] | None = None) -> Overview:
@@ -194,7 +226,7 @@ def overview(time_zone: str, now: datetime | None = None, keeper: Kept[Dear] | N
         counted=counted,
         since=since,
         jobs=_jobs(signs, now),
-        on_time=sum(line.overdue_since is None for line in running),
+        on_time=0 if signs.is_clock_silent else sum(late_since(line, now) is None for line in running),
         lines=len(registry().lines),
         next_due=next_of_all([_line(line) for line in running], now),
         failures=[
@@ -207,6 +239,8 @@ def overview(time_zone: str, now: datetime | None = None, keeper: Kept[Dear] | N
         alive_since=now - ALIVE,
         no_data_since=counts.last_event if counts.last_event and counts.last_event < now - QUIET else None,
         journey=_seconds(counts.journey) if counts.journey else None,
+        is_clock_silent=signs.is_clock_silent,
+        stands_in=signs.is_away(probing.REDIS) and not signs.is_clock_silent,
         waiting=int(counts.unread + counts.open_events),
     )
 
@@ -325,6 +359,7 @@ def _jobs(signs: Vitals, now: datetime) -> list[Job]:
                 took=(ended.finished_at - ended.started_at).total_seconds() if ended and ended.started_at else None,
                 said=said(kind, ended),
                 last_run_id=ended.id if ended else None,
+                late_since=late_since(line, now) if line else None,
             )
         )
     return jobs

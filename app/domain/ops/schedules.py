@@ -20,6 +20,8 @@ from app.domain.ops.registry import registry
 
 SPAN = timedelta(days=14)
 """What durations and success rates look back on."""
+A_LOOK = timedelta(seconds=30)
+"""The scheduler looks every few seconds: a due time of before this should have its run."""
 ENDED = frozenset({RunState.SUCCEEDED, RunState.FAILED})
 
 
@@ -33,6 +35,10 @@ class Schedule:
     runs: Sequence[AnyRow]
     tally: Tally
     """What ended in SPAN."""
+    late_since: datetime | None = None
+    """The due time that it owes."""
+    is_clock_silent: bool = False
+    """Nobody keeps the clock: nothing is on time, however few due times have passed yet."""
 
     @property
     def clock(self) -> str:
@@ -54,9 +60,11 @@ class Schedule:
     @property
     def tone(self) -> Tone | None:
         """None: it has not begun; green is earned."""
-        if not self.is_written or self.line.overdue_since is not None:
+        if self.line.is_paused:
+            return Tone.WAIT
+        if not self.is_written or self.late_since is not None or self.is_clock_silent:
             return Tone.BAD
-        if self.line.is_paused or (self.last is not None and self.last.state == RunState.FAILED):
+        if self.last is not None and self.last.state == RunState.FAILED:
             return Tone.WAIT
         return Tone.GOOD if self.line.last_success else None
 
@@ -66,8 +74,10 @@ class Schedule:
             return "Not on the clock"
         if self.line.is_paused:
             return "Paused"
-        if self.line.overdue_since is not None:
+        if self.late_since is not None:
             return "Late" if self.line.last_success else "Has never run"
+        if self.is_clock_silent:
+            return "No clock"
         if self.last is not None and self.last.state == RunState.FAILED:
             return "Last one failed"
         return "On time" if self.line.last_success else "Not yet run"
@@ -140,9 +150,18 @@ def schedules(now: datetime | None = None, signs: Vitals | None = None) -> list[
             is_written=line.name in written,
             runs=runs.get(line.name, []),
             tally=counted.get(line.name, Tally()),
+            late_since=late_since(written[line.name], now) if line.name in written else None,
+            is_clock_silent=signs.is_clock_silent,
         )
         for line in lines
     ]
+
+
+def late_since(line: ScheduleHealth, now: datetime) -> datetime | None:
+    """The due time that this line owes: overdue by its own grace, or past for longer than a look at the clock takes."""
+    if line.is_paused or line.overdue_since is not None:
+        return None if line.is_paused else line.overdue_since
+    return line.next_due if line.next_due is not None and line.next_due < now - A_LOOK else None
 
 
 def closeup(name: str, time_zone: str, now: datetime | None = None, signs: Vitals | None = None) -> Closeup:

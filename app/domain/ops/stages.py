@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from app.domain.ops import probing
 from app.domain.ops.health import MAIL_PATIENCE, Tone, Vitals
 from app.domain.ops.queries import AnyRow
 from app.domain.ops.queries.overview import hourly
 from app.domain.ops.registry import registry
+from app.domain.ops.schedules import late_since
 
 QUIET = timedelta(hours=24)
 """No change to any listing for so long: the page says “no data”, not “no matches”."""
@@ -29,6 +31,8 @@ class Stage:
     spark: Sequence[int]
     last_success: datetime | None
     next_at: datetime | str
+    waiting: str
+    """What waits here, in the plural: not runs, those wait on queues."""
     due: int = 0
     oldest_due: datetime | None = None
     failures: int = 0
@@ -54,6 +58,8 @@ def stages(now: datetime, counts: AnyRow, volumes: AnyRow, signs: Vitals) -> lis
     alerts = signs.schedule_of("alerts")
     is_paused = any(line.is_paused for line in signs.schedules if line.kind == "alerts")
     stopped = alerts.overdue_since if alerts else None
+    late = late_since(alerts, now) if alerts else None
+    no_clock = signs.is_clock_silent and alerts is not None
     late_mail = counts.due_oldest if counts.due_oldest and counts.due_oldest < now - MAIL_PATIENCE else None
     next_alerts: datetime | str = alerts.next_due if alerts and alerts.next_due else "not scheduled"
     if is_paused:
@@ -62,6 +68,7 @@ def stages(now: datetime, counts: AnyRow, volumes: AnyRow, signs: Vitals) -> lis
     return [
         Stage(
             key="imports",
+            waiting="Files",
             title="Imports",
             kind="imports",
             today=volumes.imported,
@@ -77,6 +84,7 @@ def stages(now: datetime, counts: AnyRow, volumes: AnyRow, signs: Vitals) -> lis
         ),
         Stage(
             key="events",
+            waiting="Events",
             title="Events",
             today=volumes.events,
             unit="today",
@@ -89,6 +97,7 @@ def stages(now: datetime, counts: AnyRow, volumes: AnyRow, signs: Vitals) -> lis
         ),
         Stage(
             key="alerts",
+            waiting="Events",
             title="Matches",
             kind="alerts",
             today=int(volumes.pairs),
@@ -100,12 +109,20 @@ def stages(now: datetime, counts: AnyRow, volumes: AnyRow, signs: Vitals) -> lis
             oldest_due=min(filter(None, (counts.unread_oldest, counts.open_oldest)), default=None),
             failures=failures.get("alerts", 0),
             sub=f"{int(volumes.pairs_week):,} in 7 days",
-            overdue_since=stopped,
+            overdue_since=late,
             no_data_since=counts.last_event if counts.last_event and counts.last_event < now - QUIET else None,
-            **_look(signs, "alerts", word="On time", overdue=stopped, is_paused=is_paused),
+            **_look(
+                signs,
+                "alerts",
+                word="Late" if late else "On time",
+                overdue=stopped,
+                is_paused=is_paused,
+                no_clock=no_clock,
+            ),
         ),
         Stage(
             key="digests",
+            waiting="Matches",
             title="Digests",
             kind="digests",
             today=volumes.digests,
@@ -116,14 +133,17 @@ def stages(now: datetime, counts: AnyRow, volumes: AnyRow, signs: Vitals) -> lis
             due=int(counts.waiting),
             oldest_due=counts.waiting_oldest,
             failures=failures.get("digests", 0),
-            sub="waits on matches" if stopped or is_paused else f"{volumes.empty:,} had nothing left to say",
-            **_look(signs, "digests", word="On time"),
+            sub="waits on matches"
+            if stopped or is_paused or no_clock
+            else f"{volumes.empty:,} had nothing left to say",
+            **_look(signs, "digests", word="Waits" if late or is_paused or no_clock else "On time"),
         ),
         Stage(
             key="messages",
+            waiting="Mails",
             title="Messages",
             kind="messages",
-            today=volumes.sent,
+            today=volumes.sent + volumes.sent_by_hand,
             unit="sent today",
             spark=hours.get("messages", idle),
             last_success=_last(signs, "messages"),
@@ -131,7 +151,7 @@ def stages(now: datetime, counts: AnyRow, volumes: AnyRow, signs: Vitals) -> lis
             due=counts.due,
             oldest_due=counts.due_oldest,
             failures=failures.get("messages", 0),
-            sub=f"{signs.unknown:,} unknown" if signs.unknown else f"{counts.sent_lately:,} in 10 min",
+            sub=_mail_words(counts, volumes, signs),
             overdue_since=late_mail,
             **_look(signs, "messages", word="Sending" if counts.due else "Idle", overdue=late_mail),
         ),
@@ -143,14 +163,36 @@ def _last(signs: Vitals, kind: str) -> datetime | None:
     return moment
 
 
-def _look(signs: Vitals, kind: str, *, word: str, overdue: datetime | None = None, is_paused: bool = False) -> Any:
+def _mail_words(counts: AnyRow, volumes: AnyRow, signs: Vitals) -> str:
+    said = [f"{signs.unknown:,} unknown"] if signs.unknown else [f"{counts.sent_lately:,} in 10 min"]
+    return ", ".join(said + ([f"{volumes.sent_by_hand:,} by hand"] if volumes.sent_by_hand else []))
+
+
+def _look(
+    signs: Vitals,
+    kind: str,
+    *,
+    word: str,
+    overdue: datetime | None = None,
+    is_paused: bool = False,
+    no_clock: bool = False,
+) -> Any:
     failed, succeeded = signs.kind(kind).get("failed_at"), _last(signs, kind)
-    if not any(worker["alive"] for worker in signs.workers_of(registry().queues.get(kind, ""))):
+    is_covered = signs.is_away(probing.REDIS) and not signs.is_clock_silent
+    if not any(worker["alive"] for worker in signs.workers_of(registry().queues.get(kind, ""))) and not is_covered:
         return {"tone": Tone.BAD, "word": "No worker"}
     if overdue is not None:
         return {"tone": Tone.BAD, "word": "Stopped"}
     if is_paused:
         return {"tone": Tone.WAIT, "word": "Paused"}
+    if no_clock:
+        return {"tone": Tone.BAD, "word": "No clock"}
+    if kind == "messages" and signs.is_away(probing.MAIL):
+        return {"tone": Tone.BAD, "word": "Relay is away"}
+    if is_covered:
+        return {"tone": Tone.WAIT, "word": "One at a time"}
+    if word in {"Late", "Waits"}:
+        return {"tone": Tone.WAIT, "word": word}
     if failed is not None and (succeeded is None or failed > succeeded):
         is_ours = kind != "imports"  # a file that could not be read is its bringer's to look at
         return {"tone": Tone.BAD, "word": "Failing"} if is_ours else {"tone": Tone.WAIT, "word": "Last one failed"}

@@ -50,7 +50,7 @@ def counts_in_words(kind: str, counts: Mapping[str, Any]) -> str:
     if kind == "retention":
         gone = sum(value for name, value in counts.items() if not name.startswith(("days_", "files_")))
         days, files = counts.get("days_dropped", 0), counts.get("files_deleted", 0)
-        said = [f"{gone:,} {'row' if gone == 1 else 'rows'} left"] if gone else []
+        said = [f"{gone:,} {'row' if gone == 1 else 'rows'} moved out"] if gone else []
         said += [f"{files:,} {'file' if files == 1 else 'files'} deleted"] if files else []
         said += [f"{days} {'day' if days == 1 else 'days'} of matches dropped"] if days else []
     else:

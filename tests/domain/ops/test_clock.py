@@ -66,12 +66,12 @@ def test_the_next_due_times_of_all_lines_leave_each_its_share():
     found = [(f"{moment:%d %H:%M}", line.name) for moment, line in next_of_all([sweep, alerts, nightly], now, 7)]
     assert found == [
         ("20 10:41", "sweep"),
-        ("20 10:42", "sweep"),
-        ("20 10:43", "sweep"),
         ("20 10:45", "alerts"),
         ("20 11:00", "alerts"),
-        ("21 03:15", "retention"),
-        ("22 03:15", "retention"),
+        ("20 11:15", "alerts"),
+        ("20 11:30", "alerts"),
+        ("20 11:45", "alerts"),
+        ("20 12:00", "alerts"),
     ]
     assert len(next_of_all([nightly], now)) == 10
     assert next_of_all([], now) == []

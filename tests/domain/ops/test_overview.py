@@ -9,12 +9,14 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from app.domain.listings import record
-from app.domain.models import ImportBatch, Incident, RunState, Trigger
+from app.domain.models import ImportBatch, Incident, IntegrationCheck, RunState, Trigger
 from app.domain.ops import due, ledger
 from app.domain.ops.health import Reason, Tone, Verdict
+from app.domain.ops.heartbeat import Heart
 from app.domain.ops.kept import Kept
 from app.domain.ops.ledger import Work
 from app.domain.ops.overview import CANARY, Mail, headline, overview
+from app.domain.ops.schedules import schedules
 from app.extensions import db as database
 from app.jobs.schedule import SCHEDULE
 from tests import make as makers
@@ -37,6 +39,16 @@ def judged(*tones: Tone) -> Verdict:
 )
 def test_one_sentence_says_how_everything_is(needs, on_time, sentence):
     assert headline(judged(*[Tone.WAIT] * needs), on_time, 9) == sentence
+
+
+def test_missed_due_times_are_said_beside_the_rest_and_a_balance_that_is_off_is_not_called_whole():
+    well = judged()
+    assert headline(well, 3, 3, missed=2) == (
+        "All 3 schedules on time; 2 due times were missed today, and every row is accounted for."
+    )
+    assert headline(well, 3, 3, missed=1, is_balanced=False) == (
+        "All 3 schedules on time; 1 due time was missed today; the balance does not come out at zero."
+    )
 
 
 @pytest.mark.parametrize(
@@ -99,6 +111,7 @@ def test_what_comes_in_is_said_source_by_source_and_silence_is_no_lack_of_matche
 def test_a_paused_line_is_not_on_time_and_is_not_among_what_is_due_next(db):
     now = datetime.now(UTC)
     due.write_schedule(SCHEDULE, now=now)
+    Heart("scheduler").beat()
     db.session.commit()
     seen = look()
     assert (seen.on_time, seen.lines) == (len(SCHEDULE), len(SCHEDULE))
@@ -111,6 +124,48 @@ def test_a_paused_line_is_not_on_time_and_is_not_among_what_is_due_next(db):
     assert "alerts" not in {line.name for _, line in seen.next_due}
     assert (matches(seen).word, matches(seen).next_at) == ("No worker", "paused")
     assert [line.name for line in seen.verdict.pauses] == ["alerts"]
+
+
+def test_nothing_is_on_time_while_nobody_keeps_the_clock(db):
+    now = datetime.now(UTC)
+    due.write_schedule(SCHEDULE, now=now)
+    for queue in ("alerts", "messages", "bulk"):
+        Heart("worker", queue).beat()
+    clock = Heart("scheduler")
+    clock.beat(now=now - timedelta(minutes=2))
+    db.session.commit()
+    seen = look()
+    assert (seen.on_time, seen.is_clock_silent, matches(seen).word) == (0, True, "No clock")
+    assert {each.word for each in schedules()} == {"No clock"}
+    clock.beat()
+    db.session.commit()
+    seen = look()
+    assert (seen.on_time, seen.is_clock_silent) == (len(SCHEDULE), False)
+    assert {each.word for each in schedules()} == {"Not yet run"}
+
+
+def test_a_next_due_time_that_is_past_is_late_before_the_grace_is_over(db):
+    now = NOW.replace(minute=31)
+    due.write_schedule(SCHEDULE, now=now - timedelta(minutes=2))
+    Heart("scheduler").beat(now=now)
+    db.session.commit()
+    line = next(each for each in schedules(now) if each.line.name == "alerts")
+    assert (line.word, line.line.overdue_since, line.late_since) == ("Has never run", None, now.replace(minute=30))
+
+
+def test_while_redis_is_away_stages_are_amber_and_say_how_it_goes_on(db):
+    now = datetime.now(UTC)
+    due.write_schedule(SCHEDULE, now=now)
+    Heart("scheduler").beat(note="does the runs itself: Redis is away")
+    for seconds in (90, 30, 1):
+        db.session.add(
+            IntegrationCheck(name="Redis", at=now - timedelta(seconds=seconds), is_up=False, ms=None, words="is away")
+        )
+    db.session.commit()
+    seen = look()
+    assert seen.stands_in
+    assert {(stage.word, stage.tone) for stage in seen.stages if stage.kind} == {("One at a time", Tone.WAIT)}
+    assert seen.tone_outside("Redis") == "wait"
 
 
 def test_failures_are_shown_once_for_each_kind_and_error(db):

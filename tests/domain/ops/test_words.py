@@ -19,7 +19,7 @@ from app.jobs.schedule import SCHEDULE
         (
             "retention",
             {"job_run": 1000, "bodies": 2, "files_deleted": 3, "days_dropped": 1, "days_prepared": 8},
-            "1,002 rows left, 3 files deleted, 1 day of matches dropped",
+            "1,002 rows moved out, 3 files deleted, 1 day of matches dropped",
         ),
         ("retention", {"days_prepared": 8}, "nothing old enough"),
         ("something-new", {"rows_read": 3}, "3 rows read"),

@@ -105,6 +105,10 @@ _VOLUMES = text(
         -- recorded_at has the index; occurred_at is what counts
         (SELECT count(*) FROM message_event WHERE recorded_at >= :since AND source = 'smtp' AND event_type = 'sent'
             AND occurred_at >= :since AND occurred_at <= :now) AS sent,
+        -- what a person called sent, and did not take back
+        (SELECT count(DISTINCT o.id) FROM message_event e JOIN outbound_message o ON o.id = e.outbound_message_id
+            WHERE e.recorded_at >= :since AND e.source = 'person' AND e.event_type = 'sent' AND o.state = 'sent')
+            AS sent_by_hand,
         (SELECT coalesce(sum(rows_read), 0) FROM import_batch WHERE finished_at >= :since) AS imported,
         (SELECT count(*) FROM import_batch WHERE finished_at >= :week_ago) AS imports_week,
         (SELECT coalesce(json_agg(found), '[]') FROM ({_HOURS}) AS found) AS hours,
