@@ -1,6 +1,7 @@
 """The run ledger in full, and what watches it.
 
-Safe beside a running version: columns are added without a rewrite, and references are checked in a second step.
+Safe beside a running version: columns are added without a rewrite, and what the rows are to hold is checked by 0003,
+since the locks that are taken here last until this migration's end.
 
 Revision: 0002
 """
@@ -194,10 +195,9 @@ def upgrade() -> None:
     op.add_column("outbound_message", sa.Column("job_attempt", sa.SmallInteger(), nullable=True))
     op.add_column("process_heartbeat", sa.Column("rss_first_kb", sa.Integer(), nullable=True))
     op.add_column("process_heartbeat", sa.Column("note", sa.Text(), server_default="", nullable=False))
-    for table, column, target in REFERENCES:  # checked in a second step: the first only asks for a short lock
+    for table, column, target in REFERENCES:
         name = op.f(f"{table}_{column}_fkey")
         op.create_foreign_key(name, table, target, [column], ["id"], postgresql_not_valid=True)
-        op.execute(f'ALTER TABLE {table} VALIDATE CONSTRAINT "{name}"')
     allow_outcomes(OUTCOMES)
 
 
@@ -205,12 +205,12 @@ def allow_outcomes(condition: str) -> None:
     name = op.f("job_attempt_outcome_check")
     op.drop_constraint(name, "job_attempt", type_="check")
     op.create_check_constraint(name, "job_attempt", condition, postgresql_not_valid=True)
-    op.execute(f'ALTER TABLE job_attempt VALIDATE CONSTRAINT "{name}"')
 
 
 def downgrade() -> None:
     op.execute("UPDATE job_attempt SET outcome = 'error' WHERE outcome = 'cancelled'")
     allow_outcomes(OUTCOMES_BEFORE)
+    op.execute("ALTER TABLE job_attempt VALIDATE CONSTRAINT job_attempt_outcome_check")
     op.drop_column("process_heartbeat", "note")
     op.drop_column("process_heartbeat", "rss_first_kb")
     op.drop_column("outbound_message", "job_attempt")

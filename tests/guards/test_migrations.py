@@ -49,6 +49,29 @@ def test_the_migrations_make_what_the_models_say_and_can_be_taken_back_and_made_
 
 
 @pytest.mark.filterwarnings("ignore:Did not recognize type:sqlalchemy.exc.SAWarning")
+def test_no_table_is_read_through_while_its_writers_are_locked_out(alembic: Config):
+    """A check within the migration that adds the column would hold that one's locks for as long as it reads."""
+
+    def unchecked() -> set[str]:
+        with database.engine.connect() as connection:
+            return set(connection.scalars(text("SELECT conname FROM pg_constraint WHERE NOT convalidated")))
+
+    command.downgrade(alembic, "base")
+    command.upgrade(alembic, "0002")
+    assert unchecked() == {
+        "job_attempt_outcome_check",
+        "job_run_dismissed_by_id_fkey",
+        "job_run_office_id_fkey",
+        "job_schedule_paused_by_id_fkey",
+    }
+    command.upgrade(alembic, "head")
+    assert unchecked() == set()
+    command.downgrade(alembic, "0001")
+    assert unchecked() == set()
+    command.upgrade(alembic, "head")
+
+
+@pytest.mark.filterwarnings("ignore:Did not recognize type:sqlalchemy.exc.SAWarning")
 def test_imports_of_before_get_their_office_and_the_works_stay_everybodys(alembic: Config):
     command.downgrade(alembic, "base")
     command.upgrade(alembic, "0001")
