@@ -13,6 +13,7 @@ from flask.cli import with_appcontext
 
 from app.display import ago_words, duration
 from app.domain.models import AlarmOutcome
+from app.domain.moments import skew
 from app.domain.ops import alarms, health, probing, words
 from app.domain.ops.balance import balance
 from app.domain.ops.health import Tone
@@ -24,6 +25,10 @@ from app.extensions import settings
 from app.gateways.webhook import key_from
 
 MARKS = {Tone.GOOD: ("ok", "green"), Tone.WAIT: ("look", "yellow"), Tone.BAD: ("BAD", "red")}
+
+
+MOST_SKEW = 2.0
+"""Seconds between two clocks that are worth no word."""
 
 
 class Finding(NamedTuple):
@@ -64,6 +69,7 @@ def examine(now: datetime | None = None) -> Iterator[Finding]:
     if not (answers[probing.POSTGRESQL].is_up and answers[probing.SCHEMA].is_up):
         yield Finding(Tone.BAD, "Everything else", "cannot be judged without the database")
         return
+    yield clocks(skew())
     signs = health.vitals(now)
     yield from _processes(signs, now)
     yield from _schedules(signs, now)
@@ -78,6 +84,14 @@ def examine(now: datetime | None = None) -> Iterator[Finding]:
     yield from _other_checks(signs, now)
     yield from _incidents(now)
     yield from _channels()
+
+
+def clocks(ahead: float) -> Finding:
+    """Runs and leases go by PostgreSQL's clock; what this host's own is good for is told at least."""
+    how = "as" if abs(ahead) < 0.1 else f"{abs(ahead):,.1f} s {'ahead of' if ahead > 0 else 'behind'}"
+    is_right = abs(ahead) <= MOST_SKEW
+    said = f"{how} PostgreSQL’s" + ("" if is_right else ": set this host’s clock (NTP)")
+    return Finding(Tone.GOOD if is_right else Tone.WAIT, "This host’s clock", said)
 
 
 def _processes(signs: health.Vitals, now: datetime) -> Iterator[Finding]:

@@ -6,8 +6,10 @@ from datetime import UTC, datetime
 
 import pytest
 
+from app.cli.doctor import clocks
 from app.domain.models import Alarm, Incident
 from app.domain.ops import due
+from app.domain.ops.health import Tone
 from app.domain.ops.heartbeat import Heart
 from app.extensions import db as database
 from app.gateways.webhook import key_from
@@ -41,9 +43,30 @@ def test_the_doctor_is_content_when_everything_runs(app, tmp_path, relay, everyt
     found = examine(app_with(app, tmp_path, smtp_url=relay))
     assert found.exit_code == 0, found.output
     assert "BAD" not in found.output
-    for subject in ("PostgreSQL", "Schema", "Redis", "Mail relay", "Scheduler", "worker alerts", "Schedule alerts"):
+    for subject in (
+        "This host’s clock",
+        "PostgreSQL",
+        "Schema",
+        "Redis",
+        "Mail relay",
+        "Scheduler",
+        "worker alerts",
+        "Schedule alerts",
+    ):
         assert subject in found.output
     assert "Listing events         0 = 0 matched + 0 no match + 0 not alertable (24 h)" in found.output
+
+
+@pytest.mark.parametrize(
+    ("ahead", "tone", "said"),
+    [
+        (0.004, Tone.GOOD, "as PostgreSQL’s"),
+        (-1.94, Tone.GOOD, "1.9 s behind PostgreSQL’s"),
+        (90.0, Tone.WAIT, "90.0 s ahead of PostgreSQL’s: set this host’s clock (NTP)"),
+    ],
+)
+def test_a_host_whose_clock_is_off_by_more_than_two_seconds_is_told(ahead, tone, said):
+    assert clocks(ahead) == (tone, "This host’s clock", said)
 
 
 def test_the_doctor_names_the_queue_that_nobody_works(app, tmp_path, relay, everything_runs, db):

@@ -10,7 +10,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import NamedTuple, Protocol
 from uuid import uuid4
 
@@ -24,6 +24,7 @@ from app.crash import crash_point
 from app.domain.messages import queries, queue
 from app.domain.messages.mime import Letter, assemble
 from app.domain.messages.queue import CHUNK, Gone, Queued
+from app.domain.moments import database_now
 from app.extensions import db, settings
 from app.gateways.mail import Outcome, Phase, Relay, RelayError, RelayRefusedUs, Verdict, domain_of
 
@@ -141,6 +142,8 @@ class _Sender:
         self.counts: Counter[str] = Counter()
         self.token = uuid4()
         self.renewed = 0.0
+        self.asked: tuple[datetime, float] | None = None
+        """What PostgreSQL said it was, and when."""
         self.known: tuple[Queued, Outcome] | None = None
         """How the last attempt ended, until that is committed."""
         self.writing: Queued | None = None
@@ -148,7 +151,13 @@ class _Sender:
         self.errors: list[Exception] = []
 
     def now(self) -> datetime:
-        return self.fixed_now or datetime.now(UTC)
+        """PostgreSQL's clock, asked once a chunk: a lease must mean the same to whoever takes it back."""
+        if self.fixed_now is not None:
+            return self.fixed_now
+        if self.asked is None:
+            self.asked = database_now(), time.monotonic()
+        then, at = self.asked
+        return then + timedelta(seconds=time.monotonic() - at)
 
     def must_end(self) -> bool:
         late = self.deadline is not None and time.monotonic() >= self.deadline
@@ -172,7 +181,7 @@ class _Sender:
         return {name: self.counts[name] for name in COUNTS}
 
     def _claim(self, limit: int) -> queue.Claimed:
-        self.token = uuid4()
+        self.token, self.asked = uuid4(), None
         claimed = queue.claim(self.token, self.now(), self.now() + self.lease, limit, holder=self.holder)
         db.session.commit()
         self.renewed = time.monotonic()

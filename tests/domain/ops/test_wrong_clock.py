@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from app.domain.messages.send import _Sender
 from app.domain.models import JobRun, JobSchedule, ProcessHeartbeat
 from app.domain.ops import due, health, ledger
 from app.domain.ops.clock import Line, is_ahead
@@ -100,3 +101,9 @@ def test_a_sign_of_life_from_the_future_keeps_nobody_alive(db, alerts):
     keys = [reason.key for reason in health.verdict(at(10, 31)).reasons]
     assert "silent:scheduler" in keys
     assert "clock:ahead" in keys
+
+
+def test_a_sender_whose_host_is_off_holds_its_mails_no_longer_than_another_thinks(db, database_says):
+    there = database_says(timedelta(hours=1))
+    sender = _Sender({}, None, limit=1, chunk=1, now=None, stop=None, deadline=None, progress=None)
+    assert abs(sender.now() - there) < timedelta(seconds=30)
