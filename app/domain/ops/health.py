@@ -211,7 +211,11 @@ def vitals(now: datetime | None = None) -> Vitals:
         held_since=row.held_since,
         answers={
             each["name"]: Standing(
-                each["is_up"], each["words"], *(_moment(each[when]) for when in ("at", "since", "failed_at"))
+                each["is_up"],
+                each["words"],
+                datetime.fromisoformat(each["at"]),
+                _moment(each["since"]),
+                _moment(each["failed_at"]),
             )
             for each in row.answers
         },

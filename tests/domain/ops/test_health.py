@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import event
 
-from app.domain.models import IntegrationCheck, JobSchedule, Trigger
+from app.domain.models import IntegrationCheck, JobRun, JobSchedule, Trigger
 from app.domain.ops import due, health, ledger, probing
 from app.domain.ops.heartbeat import Heart
 from app.domain.ops.ledger import Work
@@ -149,6 +149,17 @@ def test_a_file_that_could_not_be_read_is_its_bringers_to_look_at(house):
     now = at(9, 3) + timedelta(days=1)
     due.write_schedule([], now=now)
     assert "“imports” failed (Invalid)" not in reasons(now)
+
+
+def test_a_failure_of_what_nobody_schedules_wants_a_look_for_a_day_or_until_somebody_has_looked(house, db):
+    run = ledger.add("digests", WORK, trigger=Trigger.EVENT, now=at(9, 2))
+    ledger.fail(run.id, ledger.claim(run.id, "w", 60, now=at(9, 2)).lease_token, "KeyError", "no", now=at(9, 2))
+    failure = "“digests” failed (KeyError)"
+    assert failure in reasons(at(9, 1) + timedelta(days=1))
+    assert failure not in reasons(at(9, 3) + timedelta(days=1))
+    db.session.get(JobRun, run.id).dismissed_at = at(9, 4)
+    db.session.flush()
+    assert failure not in reasons(at(9, 5))
 
 
 def test_a_paused_line_is_said_and_is_not_overdue(house, db):
