@@ -7,6 +7,8 @@ import re
 
 MOST_READ = 200_000
 """Characters of a text that are read; the middle of a longer one is left out."""
+LONGEST_STATEMENT = 2_000
+"""Characters of a statement: what it is quoted by says what went wrong, and must not be left out for it."""
 HEAD = 0.25
 """The part of what is kept of a long text that is its beginning: an error says at its end what it is."""
 
@@ -41,7 +43,9 @@ def without_people(words: str) -> str:
         words = shortened(words, MOST_READ, "\nDETAIL: left out\n" if may_be_cut else " … ")
     words = _QUOTED.sub(r"\1 …\n", words).removesuffix("\n") if _QUOTED.search(words) else words
     words = _INPUT.sub(r'\1"…"', words)
-    words = _STATEMENT.sub(lambda found: found[1] + _LITERAL.sub("'…'", found[2]) + found[3], words)
+    words = _STATEMENT.sub(
+        lambda found: found[1] + shortened(_LITERAL.sub("'…'", found[2]), LONGEST_STATEMENT) + found[3], words
+    )
     return _TELEPHONE.sub("…", _MAIL_ADDRESS.sub("…@…", words))
 
 

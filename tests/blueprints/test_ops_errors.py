@@ -47,6 +47,14 @@ def test_failures_are_grouped_with_their_first_and_last(as_viewer, db):
     assert "TimeoutError" in page
 
 
+def test_the_list_says_what_went_wrong_and_no_piece_of_the_statement(as_viewer, db):
+    statement = "[SQL: SELECT\n" + "".join(f"column_{n},\n" for n in range(900)) + "1]\n"
+    failure(error=TRACE.replace("ValueError: the roof", "ValueError: (x) the roof") + statement)
+    page = as_viewer.get("/ops/errors").text
+    assert "the roof fell in" in page
+    assert "column_899" not in page
+
+
 def test_failures_older_than_fingerprints_are_grouped_by_kind_and_class(as_viewer, db):
     old, other = failure(None), failure(None, error_class="KeyError")
     assert group("imports:ValueError").n == 1

@@ -12,6 +12,8 @@ from app.domain.errors import Conflict, NotFound
 from app.domain.models import JobRun, RunState
 from app.extensions import db
 
+STATEMENT_FOLLOWS = ("[SQL", "(Background on this error")
+
 
 def dismiss(run_ids: Collection[int], user_id: int | None, now: datetime | None = None) -> list[int]:
     """Those of these runs that failed and were not dismissed before: now they are. Returns their numbers."""
@@ -59,11 +61,23 @@ def _fresh(run_id: int) -> JobRun:
 
 
 def error_line(error: str | None, error_class: str | None = None) -> str:
-    """What a traceback came to, in one line: “ValueError: no such column”. The first line of any other text."""
+    """What a traceback came to, in one line: “ValueError: no such column”. The first line of any other text. Of one that
+    was cut in the middle of a statement only a line that is the exception's own, else its class: a piece of SQL is no
+    error."""
     lines = [line.rstrip() for line in (error or "").splitlines() if line.strip()]
     last_frame = max((place for place, line in enumerate(lines) if line.startswith('  File "')), default=-1)
     after = [line for line in lines[last_frame + 1 :] if not line.startswith((" ", "Traceback "))]
-    return after[0] if after else (error_class or "Nothing was said")
+    own = next((line for line in after if error_class and _is_of(line, error_class)), None)
+    if own is not None or last_frame >= 0 or not any(line.startswith(STATEMENT_FOLLOWS) for line in lines):
+        return own or (after[0] if after else error_class or "Nothing was said")
+    return error_class or "Nothing was said"
+
+
+def _is_of(line: str, error_class: str) -> bool:
+    """“ValueError: …”, and of what a driver said “sqlalchemy.exc.IntegrityError: (psycopg.errors.UniqueViolation) …”."""
+    name, _, words = line.partition(": ")
+    said_by = words[1:].partition(")")[0] if words.startswith("(") else name
+    return error_class in {name.rpartition(".")[2], said_by.rpartition(".")[2]}
 
 
 def error_words(error: str | None, error_class: str | None = None) -> str:

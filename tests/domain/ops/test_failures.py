@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from app.discretion import shortened, without_people
 from app.domain.ops.failures import error_line, error_words
+from app.domain.ops.ledger import ERROR_LENGTH
 from app.domain.ops.results import others, shares
 
 TRACEBACK = """Traceback (most recent call last):
@@ -40,6 +42,26 @@ def test_the_last_of_chained_errors_is_told():
         'Traceback (most recent call last):\n  File "b.py", line 2, in b\nValueError: two\n'
     )
     assert error_line(chained) == "ValueError: two"
+
+
+LONG_STATEMENT = "[SQL: SELECT\n" + "".join(f"column_{n},\n" for n in range(9_000)) + "1]\n"
+
+
+def test_an_error_is_told_however_long_the_statement_is_that_it_was_about():
+    """What is kept of it is its beginning and its end; the line that says what it is comes before the statement."""
+    whole = TRACEBACK.replace("[SQL: SELECT 1]\n", LONG_STATEMENT)
+    frames = '  File "app/x.py", line 1, in x\n    do()\n' * 500
+    kept = shortened(without_people(whole.replace("sqlalchemy.exc", frames + "sqlalchemy.exc")), ERROR_LENGTH)
+    assert len(kept) == ERROR_LENGTH
+    assert error_line(kept, "OperationalError").endswith("(psycopg.OperationalError) the connection was closed")
+
+
+def test_a_piece_of_a_statement_is_no_error():
+    """As texts were cut before."""
+    piece = "umn_1,\ncolumn_2,\n1]\n(Background on this error at: https://sqlalche.me/e/21/e3q8)\n"
+    assert error_line(piece, "DataError") == "DataError"
+    with_its_line = "umn_1,\n1]\nsqlalchemy.exc.DataError: (psycopg.errors.DivisionByZero) division by zero\n[SQL: x]\n"
+    assert error_line(with_its_line, "DivisionByZero").endswith(": (psycopg.errors.DivisionByZero) division by zero")
 
 
 def test_the_class_of_an_error_is_not_said_twice():

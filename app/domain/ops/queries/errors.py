@@ -58,7 +58,7 @@ _GROUPS = text(
                 AS told_id, array_agg(DISTINCT kind) AS kinds, count(*) FILTER (WHERE dismissed_at IS NULL) AS left
         FROM failed WHERE CAST(:only AS text) IS NULL OR fingerprint = :only GROUP BY 1)
     SELECT grouped.*, coalesce(open.n, 0) AS open, newest.kind, newest.error_class,
-        (SELECT right(told.error, :letters) FROM job_run told WHERE told.id = grouped.told_id) AS error
+        (SELECT told.error FROM job_run told WHERE told.id = grouped.told_id) AS error
     FROM grouped LEFT JOIN open USING (fingerprint) JOIN job_run newest ON newest.id = grouped.newest_id
     ORDER BY coalesce(open.n, 0) > 0 DESC, last_seen DESC, newest_id DESC LIMIT :limit
     """
@@ -102,7 +102,6 @@ def groups(
         "office_id": office_id,
         "only": only,
         "limit": limit + 1,
-        "letters": 4_000 if only is None else 20_000,
     }
     return list(db.session.execute(_GROUPS, values))
 
