@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import statistics
 import time
 from dataclasses import replace
 
@@ -72,15 +71,14 @@ def test_an_unknown_address_takes_as_long_as_a_wrong_password(app, db, ruth):
     accounts.check_password("nobody@harborvine.example", "warm the hash of nobody")
 
     def seconds(email: str) -> float:
-        taken = []
-        for _ in range(3):
-            start = time.perf_counter()
-            accounts.check_password(email, "wrong")
-            taken.append(time.perf_counter() - start)
-        return statistics.median(taken)
+        start = time.perf_counter()
+        accounts.check_password(email, "wrong")
+        return time.perf_counter() - start
 
-    known, unknown = seconds("ruth@harborvine.example"), seconds("nobody@harborvine.example")
-    assert 0.4 < unknown / known < 2.5
+    # By turns, and the quickest of each: a busy machine makes some late. Without a hash it would be a hundredth.
+    taken = [(seconds("ruth@harborvine.example"), seconds("nobody@harborvine.example")) for _ in range(4)]
+    known, unknown = (min(each) for each in zip(*taken, strict=True))
+    assert 0.2 < unknown / known < 5
 
 
 def test_a_disabled_account_is_refused_in_the_same_words(client, ruth, db):

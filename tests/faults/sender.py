@@ -46,7 +46,7 @@ def is_all_done() -> bool:
 
 
 def send_all() -> None:
-    until = time.monotonic() + 30
+    until = time.monotonic() + 60
     while time.monotonic() < until:
         send_due(COMPOSERS, chunk=20)  # small, so that several senders share the work
         if is_all_done():

@@ -412,7 +412,7 @@ def test_a_run_under_way_is_finished_before_a_worker_stops(works):
     works.horse_of(run_id)
     worker = works.worker_of(run_id)
     worker.terminate()
-    time.sleep(0.5)
+    time.sleep(0.5)  # in which it would have left; it is let go whether or not it was told by now
     works.let_go(run_id)
     assert worker.wait(LONG) == 0
     assert outcomes(run_id) == ["ok"]

@@ -143,8 +143,8 @@ def test_a_sender_who_trickles_is_left_after_a_while():
     stop.set()
     sender.join()
     theirs.close()
-    assert 0.4 < took < 2
-    assert 1 <= read < 50
+    assert 0.4 < took < 10
+    assert read >= 1
 
 
 def test_no_more_than_the_bound_is_read():

@@ -35,7 +35,7 @@ from tests.test_sentry import PERSON, ROOT, TRACES
 
 pytestmark = pytest.mark.faults
 
-LEASE = 2  # seconds
+LEASE = 6  # seconds
 NOWHERE = "http://key@127.0.0.1:9/1"
 WHO = f"{PERSON['name']} <{PERSON['email']}> {PERSON['phone']}"
 HURT = works.HURT
@@ -181,17 +181,18 @@ def kill_the_horse_of(run_id: int, worker: subprocess.Popen) -> None:
     os.kill(int(children[0]), signal.SIGKILL)
 
 
-def settle() -> None:
-    """A second report would have come by now: a job after it is done, and what it says has arrived."""
-    assert ended(run("nap")).state == RunState.SUCCEEDED
-    time.sleep(0.5)
+def settle(sentry: Sentry) -> None:
+    """A second report would have come by now: one of a later job has, which the worker sent after it."""
+    number = str(ended(run("gossip", who="nobody")).id)
+    later = sentry.wait_for(lambda: [item for item in sentry.items if item[1].get("tags", {}).get("run_id") == number])
+    sentry.items.remove(later[0])
 
 
 def test_a_final_failure_is_one_event_and_the_tries_before_it_are_none(sentry):
     failed = ended(run("stumble", succeeds_at=9))
     assert (failed.state, failed.attempt) == (RunState.FAILED, 2)
     sentry.wait_for(lambda: sentry.events)
-    settle()
+    settle(sentry)
     (event,) = sentry.events
     assert event["event_id"] == failed.sentry_event_id
     assert event["exception"]["values"][-1]["value"] == "attempt 2 of stumble"
@@ -202,14 +203,14 @@ def test_a_final_failure_is_one_event_and_the_tries_before_it_are_none(sentry):
 def test_a_success_after_a_failed_try_is_no_event(sentry):
     good = ended(run("stumble", succeeds_at=2))
     assert (good.state, good.sentry_event_id) == (RunState.SUCCEEDED, None)
-    settle()
+    settle(sentry)
     assert sentry.items == []
 
 
 def test_a_run_past_its_time_is_an_event_of_its_own_sort(sentry):
     late = ended(run("nap-short", seconds=30))
     event = sentry.wait_for(lambda: sentry.events)[0]
-    settle()
+    settle(sentry)
     assert len(sentry.events) == 1
     assert (event["event_id"], event["fingerprint"]) == (late.sentry_event_id, ["timeout", "nap-short"])
 
@@ -218,7 +219,7 @@ def test_each_killed_process_is_one_event_that_a_later_success_does_not_undo(sen
     number = run("nap", seconds=3)
     kill_the_horse_of(number, worker)
     assert ended(number).state == RunState.SUCCEEDED
-    settle()
+    settle(sentry)
     (event,) = sentry.events
     assert (event["level"], event["fingerprint"]) == ("warning", ["worker lost", "nap"])
     assert event["message"] == "nap: The working process was killed by SIGKILL."
@@ -230,7 +231,7 @@ def test_a_run_that_ends_with_its_process_is_one_event_and_an_unkept_check_in(se
     failed = ended(number)
     assert (failed.state, failed.error_class) == (RunState.FAILED, "WorkerKilled")
     sentry.wait_for(lambda: len(sentry.check_ins) == 2)
-    settle()
+    settle(sentry)
     (event,) = sentry.events
     assert (event["level"], event["event_id"]) == ("error", failed.sentry_event_id)
     assert [said["status"] for said in sentry.check_ins] == ["in_progress", "error"]
@@ -261,7 +262,7 @@ def test_a_scheduled_run_checks_in_twice_and_a_run_by_hand_never(sentry):
     ended(number)
     ended(run("nap"))
     sentry.wait_for(lambda: len(sentry.check_ins) == 2)
-    settle()
+    settle(sentry)
     began, done = sentry.check_ins
     assert (began["status"], done["status"]) == ("in_progress", "ok")
     assert began["check_in_id"] == done["check_in_id"]
@@ -282,7 +283,7 @@ def test_a_scheduled_run_that_is_tried_again_checks_in_twice_all_the_same(sentry
     assert ended(run_of_the_clock("stumble", succeeds_at=2)).state == RunState.SUCCEEDED
     assert ended(run_of_the_clock("stumble", succeeds_at=9)).state == RunState.FAILED
     sentry.wait_for(lambda: len(sentry.check_ins) == 4)
-    settle()
+    settle(sentry)
     assert [said["status"] for said in sentry.check_ins] == ["in_progress", "ok", "in_progress", "error"]
     assert len(sentry.events) == 1
 
@@ -306,6 +307,15 @@ def quickest_of(jobs: int) -> float:
     return min((later - earlier).total_seconds() for earlier, later in pairwise(ends))
 
 
+def are_as_quick_as(usual: float) -> int:
+    """How many jobs it took to see it: eight, and more while the machine is so busy that all of them were late. Waiting
+    for Sentry would cost each of them a second."""
+    for tries in range(1, 5):
+        if quickest_of(8) < usual + 0.8:
+            return 8 * tries
+    raise AssertionError("every job was late")
+
+
 def test_a_sentry_that_hangs_is_gone_or_has_had_enough_costs_a_job_nothing(house):
     """Waiting a second at the end of each would show: it did (1,215 ms instead of 187) when forks sent for themselves.
     “Too many” is remembered by the worker, for all the forks that follow."""
@@ -314,15 +324,13 @@ def test_a_sentry_that_hangs_is_gone_or_has_had_enough_costs_a_job_nothing(house
             usual = quickest_of(8)
             other.wait_for(lambda: len(other.events) == 8)
             other.mood = "hang"
-            hanging = quickest_of(8)
+            told = 8 + are_as_quick_as(usual)
             other.mood = "ok"
-            other.wait_for(lambda: len(other.events) == 16)  # late, and not lost
+            other.wait_for(lambda: len(other.events) == told)  # late, and not lost
             other.mood = "too_many"
             quickest_of(2)
-            other.wait_for(lambda: other.requests == 17)
-            tired = quickest_of(5)
-        assert other.requests == 17
+            other.wait_for(lambda: other.requests == told + 1)
+            are_as_quick_as(usual)
+        assert other.requests == told + 1
         with programs(house, NOWHERE, "worker alerts"):
-            gone = quickest_of(8)
-    for each in (hanging, tired, gone):
-        assert each < usual + 0.8
+            are_as_quick_as(usual)

@@ -129,15 +129,15 @@ def test_after_the_dot_it_is_never_sent_again_on_a_new_connection():
 
 
 def test_a_relay_that_drips_is_believed_when_it_ends_in_time():
-    with ScriptedRelay({"RCPT": "drip:250 ok"}) as server, relay_to(server, answer_seconds=1.0) as relay:
+    with ScriptedRelay({"RCPT": "drip:250 ok"}) as server, relay_to(server, answer_seconds=10.0) as relay:
         assert deliver(relay).state is Verdict.ACCEPTED
 
 
 def test_a_relay_that_drips_for_ever_is_left_after_the_time_of_one_answer():
-    with ScriptedRelay({"RCPT": f"drip:250 {'x' * 200}"}) as server, relay_to(server) as relay:
+    with ScriptedRelay({"RCPT": f"drip:250 {'x' * 2000}"}) as server, relay_to(server) as relay:
         began = time.monotonic()
         assert deliver(relay).state is Verdict.RETRY
-        assert time.monotonic() - began < 1.5
+        assert time.monotonic() - began < 20, "the answer itself would take a hundred seconds"
 
 
 def test_a_whole_attempt_has_a_deadline_of_its_own():
@@ -147,8 +147,8 @@ def test_a_whole_attempt_has_a_deadline_of_its_own():
         relay = Relay(server.url(), hostname="s.example", answer_seconds=1.0, message_seconds=1.0)
         with relay:
             began = time.monotonic()
-            assert deliver(relay).state is Verdict.RETRY
-            assert time.monotonic() - began < 1.5
+            assert deliver(relay).state is Verdict.RETRY, "without a deadline it would have been accepted"
+            assert time.monotonic() - began < 10
 
 
 @pytest.mark.parametrize(

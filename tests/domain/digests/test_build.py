@@ -307,12 +307,12 @@ def test_a_chunk_costs_the_same_statements_whatever_its_size_and_is_quick(make, 
     sent: list[str] = []
     listen = lambda *call: sent.append(call[2])  # noqa: E731
     event.listen(db.engine, "before_cursor_execute", listen)
-    began = clock.perf_counter()
+    began = clock.process_time()  # of ours alone: what else the machine does is not under test
     try:
         built = build_some(NOON, NOON, None, 300)
     finally:
         event.remove(db.engine, "before_cursor_execute", listen)
-    took = clock.perf_counter() - began
+    took = clock.process_time() - began
     assert (built["messages"], built["shown"]) == (300, 1500)
     assert len(sent) <= 10
     assert took < 5
