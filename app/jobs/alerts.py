@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import UTC, datetime
 
 import structlog
 
 from app.domain.alerts.match import match_one_batch, take_batches
+from app.domain.moments import database_now
 from app.jobs.run import Run
 
 log = structlog.get_logger(__name__)
@@ -15,10 +15,10 @@ log = structlog.get_logger(__name__)
 
 def alerts(run: Run) -> dict[str, int]:
     """Idempotent: an event is taken into one batch, a batch is matched in one transaction."""
-    taken = take_batches(datetime.now(UTC), job_run_id=run.id)
+    taken = take_batches(database_now(), job_run_id=run.id)
     run.commit()
     counts = Counter(events=0, pairs=0, batches=0)
-    while (found := match_one_batch(datetime.now(UTC))) is not None:
+    while (found := match_one_batch(database_now())) is not None:
         counts.update(found)
         counts["batches"] += 1
         run.progress("matching", counts["batches"], max(taken, counts["batches"]))

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime
 
 from app.domain.digests.letters import COMPOSERS
 from app.domain.messages.queue import Holder
 from app.domain.messages.send import send_due
+from app.domain.moments import database_now
 from app.domain.ops import queries
 from app.jobs.run import Run
 
@@ -25,6 +25,6 @@ def messages(run: Run) -> dict[str, int]:
         progress=run.progress,
         holder=Holder(run.id, run.attempt),
     )
-    if queries.due_messages(datetime.now(UTC), limit=1):
+    if queries.due_messages(database_now(), limit=1):
         run.then("messages")
     return counts

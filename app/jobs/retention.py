@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import structlog
 
 from app.domain.alerts.match import ensure_partitions
 from app.domain.listings.imports import forget_files
+from app.domain.moments import database_now
 from app.domain.ops import retention as rules
 from app.domain.ops import sizes, tallies
 from app.jobs.run import Run
@@ -20,7 +21,7 @@ DAYS_AHEAD = 7
 
 def retention(run: Run) -> dict[str, int]:
     """Idempotent: what has left once is no longer there. One transaction for each batch of rows."""
-    now = datetime.now(UTC)
+    now = database_now()
     counts: Counter[str] = Counter()
     run.progress("counting what ended")
     tallies.fold(now, seconds=600)  # runs leave below, and are to be counted first, even when no sweep went for weeks
