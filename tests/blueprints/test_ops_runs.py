@@ -319,7 +319,9 @@ def test_a_long_log_is_cut_and_shown_whole_when_asked_for(as_viewer, db):
     assert "the newest 100 lines" in page
     assert "line.420<" not in page
     assert "line.421<" in page
+    assert "Show all" in page
     assert "line.1<" in as_viewer.get(f"/ops/runs/{run.id}?log=all").text
+    assert "Show all" not in as_viewer.get(f"/ops/runs/{ended_run().id}").text
 
 
 def test_a_log_of_any_size_weighs_no_more_than_a_page_may(as_viewer, db):
@@ -429,6 +431,8 @@ def test_a_digests_run_counts_the_mails_that_came_of_it(as_viewer, make, office,
 
 def test_it_polls_while_it_runs_and_rests_when_it_has_ended(as_viewer, db):
     run = waiting_run()
+    assert 'data-poll="2"' in as_viewer.get(f"/ops/runs/{run.id}").text, "somebody may be looking on"
+    changed(run, run_after=datetime.now(UTC) - timedelta(seconds=65))
     assert 'data-poll="15"' in as_viewer.get(f"/ops/runs/{run.id}").text
     claimed = ledger.claim(run.id, "alerts-1", 60)
     db.session.commit()
@@ -498,7 +502,7 @@ def test_a_retry_is_written_down_and_pressed_twice_is_one_run(as_admin, db):
 
 
 @pytest.mark.committed
-@pytest.mark.parametrize("deed", ["retry", "cancel", "chosen"])
+@pytest.mark.parametrize("deed", ["retry", "cancel", "chosen", "now"])
 def test_pressed_by_eight_in_one_moment_it_is_one_deed_with_one_line(app, sign_in, make, db, deed):
     run = waiting_run() if deed == "cancel" else ended_run("imports", args={"import_batch_id": 1}, error="no")
     if deed == "cancel":
@@ -512,6 +516,8 @@ def test_pressed_by_eight_in_one_moment_it_is_one_deed_with_one_line(app, sign_i
         start.wait(30)
         if deed == "chosen":
             answers.append(client.post("/ops/runs/chosen", data={"do": "retry", "run": [run_id]}))
+        elif deed == "now":
+            answers.append(client.post("/ops/runs", data={"kind": "alerts"}))
         else:
             answers.append(client.post(f"/ops/runs/{run_id}/{deed}"))
 
@@ -523,7 +529,9 @@ def test_pressed_by_eight_in_one_moment_it_is_one_deed_with_one_line(app, sign_i
     assert [answer.status_code for answer in answers] == [303] * 8
     assert len({answer.location for answer in answers}) == 1, "all are led to the same run"
     assert len(audited()) == 1
-    assert db.session.scalar(select(func.count()).where(JobRun.trigger == "retry")) == (deed != "cancel")
+    trigger = Trigger.RETRY if deed in {"retry", "chosen"} else Trigger.MANUAL
+    made = db.session.scalar(select(func.count()).where(JobRun.trigger == trigger.value, JobRun.id > run_id))
+    assert made == (deed != "cancel")
 
 
 def test_a_run_that_has_not_ended_is_not_retried(as_admin, db):

@@ -22,11 +22,12 @@ WEIGHT, WHOLE_WEIGHT = 50_000, 290_000
 
 @dataclass(frozen=True)
 class Line:
-    """`whole` is empty when nothing was cut, or the whole was not asked for."""
+    """`is_cut`: it said more than `words`. `whole` is empty when it did not, or the whole was not asked for."""
 
     line: JobLogLine
     event: str
     words: str
+    is_cut: bool
     whole: str = ""
 
 
@@ -37,6 +38,11 @@ class Log:
     lines: list[Line]
     is_cut: bool = False
     is_whole: bool = False
+
+    @property
+    def has_more(self) -> bool:
+        """Asking for the whole shows more than this."""
+        return not self.is_whole and (self.is_cut or any(line.is_cut for line in self.lines))
 
 
 NOTHING = Log([])
@@ -49,14 +55,15 @@ def log_of(run_id: int, *, whole: bool) -> Log:
     left = WHOLE_WEIGHT if whole else WEIGHT
     lines: list[Line] = []
     for line in reversed(found[-most:]):
-        shown, full = _words(line.fields, CUT)[:LONGEST], _words(line.fields) if whole else ""
+        shown, full = _words(line.fields, CUT)[:LONGEST], _words(line.fields)
         event = _cut(line.event, CUT)
         left -= ROW + _weight(event) + _weight(shown)
         if left < 0:
             break
-        full = full if full != shown and _weight(full) <= left else ""
+        is_cut = full != shown
+        full = full if whole and is_cut and _weight(full) <= left else ""
         left -= _weight(full)
-        lines.append(Line(line, event, shown, full))
+        lines.append(Line(line, event, shown, is_cut, full))
     return Log(lines[::-1], is_cut=len(found) > len(lines), is_whole=whole)
 
 
