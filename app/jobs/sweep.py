@@ -26,5 +26,6 @@ def sweep(run: Run) -> dict[str, int]:
     if due:
         run.then("messages", dedup_key="messages-due")
     tallies.fold(now)
+    probing.fold(now)
     sizes.record_once(now)
     return counts | {"messages_due": due, "unaccounted": unaccounted(now)}

@@ -33,6 +33,7 @@ def upgrade() -> None:
         sa.Column("is_up", sa.Boolean(), nullable=False),
         sa.Column("ms", sa.Double(), nullable=True),
         sa.Column("words", sa.Text(), server_default="", nullable=False),
+        sa.Column("asked", sa.Integer(), server_default="1", nullable=False),
         sa.PrimaryKeyConstraint("name", "at", name=op.f("integration_check_pkey")),
     )
     op.create_index("integration_check_at_idx", "integration_check", ["at"], unique=False)

@@ -2,7 +2,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import BigInteger, DateTime, ForeignKey, Index, Text, func, text
+from sqlalchemy import BigInteger, DateTime, ForeignKey, Index, Integer, Text, func, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
@@ -94,7 +94,8 @@ class Alarm(Model):
 
 
 class IntegrationCheck(Model):
-    """What one question to something outside found. Asked each minute by the sweep."""
+    """What one question to something outside found. Asked each minute by the sweep; after a day, one row for those
+    of an hour that ended alike."""
 
     __tablename__ = "integration_check"
     __table_args__ = (Index("integration_check_at_idx", "at"),)
@@ -103,4 +104,6 @@ class IntegrationCheck(Model):
     at: Mapped[datetime] = mapped_column(DateTime(timezone=True), primary_key=True, server_default=func.now())
     is_up: Mapped[bool]
     ms: Mapped[float | None]
+    asked: Mapped[int] = mapped_column(Integer, server_default="1")
+    """How many questions it stands for: then `at` and `words` are of the newest, and half took less than `ms`."""
     words: Mapped[str] = mapped_column(Text, server_default="")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -35,6 +35,9 @@ class Rate:
 
     tried: int = 0
     failed: int = 0
+
+    def one_more(self, failed: int = 0) -> Rate:
+        return Rate(self.tried + 1, self.failed + failed)
 
     @property
     def words(self) -> str:
@@ -117,13 +120,14 @@ class Integration:
 
     @property
     def finding(self) -> str:
-        """“Half answered within 2 ms, the slowest 5 % after 9 ms; 3 of 1,440 questions failed”."""
+        """“Last 24 hours: half answered within 2 ms, the slowest 5 % after 9 ms; 3 of 1,440 questions failed”."""
         if not self.day.tried:
             return "Not asked in the last 24 hours"
         failed = f"{self.day.failed:,} of {self.day.tried:,} questions failed" if self.day.failed else "none failed"
         if self.half_ms is None:
             return f"No answer in the last 24 hours; {failed}"
-        return f"Half answered within {_ms(self.half_ms)}, the slowest 5 % after {_ms(self.most_ms)}; {failed}"
+        half, most = _ms(self.half_ms), _ms(self.most_ms)
+        return f"Last 24 hours: half answered within {half}, the slowest 5 % after {most}; {failed}"
 
     @property
     def strip_words(self) -> str:
@@ -172,6 +176,29 @@ def _past(now: datetime, zone: ZoneInfo, time_zone: str) -> _Past:
 
 
 def _integration(name: str, answer: Answer | None, past: _Past, now: datetime, zone: ZoneInfo) -> Integration:
+    """The newest answer counts, whoever asked: the reader's own question too, where it is not among the rows."""
+    answer = answer or Answer(is_up=False, words="was not asked")
+    found = _by_rows(name, answer, past, now, zone)
+    written = max((moment for moment in (found.last_success, found.last_failure) if moment), default=None)
+    own = answer.checked_at
+    if own is None or (written is not None and own <= written):
+        is_up = found.last_failure is None or (found.last_success or found.last_failure) > found.last_failure
+        if own is None or is_up == answer.is_up:
+            return found
+        words = "answers" if is_up else found.last_words
+        return replace(found, answer=Answer(is_up, words, None, written))
+    if answer.is_up:
+        return replace(found, last_success=own, day=found.day.one_more(), fortnight=found.fortnight.one_more())
+    return replace(
+        found,
+        last_failure=own,
+        last_words=answer.words,
+        day=found.day.one_more(failed=1),
+        fortnight=found.fortnight.one_more(failed=1),
+    )
+
+
+def _by_rows(name: str, answer: Answer, past: _Past, now: datetime, zone: ZoneInfo) -> Integration:
     hours = past.hours.get(name, {})
     by_day = {row.day: Rate(row.asked, row.failed) for row in past.days.get(name, ())}
     whole = hours.get(None)
@@ -181,7 +208,7 @@ def _integration(name: str, answer: Answer | None, past: _Past, now: datetime, z
     begins = [_first_hour(now) + timedelta(hours=step) for step in range(HOURS)]
     return Integration(
         name=name,
-        answer=answer or Answer(is_up=False, words="was not asked"),
+        answer=answer,
         last_success=past.last_success.get(name),
         last_failure=past.last_failure.get(name),
         last_words=past.last_words.get(name, ""),

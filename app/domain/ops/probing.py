@@ -29,6 +29,8 @@ INTEGRATIONS = (POSTGRESQL, REDIS, MAIL, MONGO, SLACK, SENTRY)
 PATIENCE_SECONDS = 1.5
 """What a page or a sweep waits for all of them together."""
 FRESH_SECONDS = 10.0
+BY_MINUTE = timedelta(hours=25)
+"""Answers older than this are kept by the hour: how many there were, and how many in vain."""
 
 T = TypeVar("T")
 
@@ -112,6 +114,11 @@ def write_news(answers: Mapping[str, Answer]) -> int:
         if name in INTEGRATIONS and answer.checked_at is not None
     ]
     return rows_of.add_news(found, timedelta(seconds=FRESH_SECONDS))
+
+
+def fold(now: datetime) -> None:
+    """Keep old answers by the hour, so that two weeks of them are read in an instant. Idempotent."""
+    rows_of.fold(now - BY_MINUTE)
 
 
 def _row(name: str, answer: Answer, at: datetime) -> dict[str, Any]:

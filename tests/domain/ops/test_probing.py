@@ -162,7 +162,6 @@ def test_every_web_process_gives_the_same_verdict_whatever_it_found_itself(app, 
         for each in (well, ill):
             health.dim(each.extensions["porchlight"].database_url)
             probing.Shared.forget_all()
-            probing.Shared.forget_all()
             found = each.test_client().get("/health/jobs").json
             said.append(sorted(one["key"] for one in found["failed"] + found["worth_a_look"]))
         return said

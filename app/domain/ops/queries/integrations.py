@@ -18,7 +18,8 @@ MOST_MAILS = 20_000
 
 _DAYS = text(
     """
-    SELECT name, (at AT TIME ZONE :zone)::date AS day, count(*) AS asked, count(*) FILTER (WHERE NOT is_up) AS failed,
+    SELECT name, (at AT TIME ZONE :zone)::date AS day, sum(asked) AS asked,
+        coalesce(sum(asked) FILTER (WHERE NOT is_up), 0) AS failed,
         max(at) FILTER (WHERE is_up) AS last_success, max(at) FILTER (WHERE NOT is_up) AS last_failure
     FROM integration_check WHERE at >= :since AND at <= :now GROUP BY 1, 2 ORDER BY 1, 2
     """
@@ -30,6 +31,19 @@ _HOURS = text(
         percentile_cont(ARRAY[0.5, 0.95]) WITHIN GROUP (ORDER BY ms) FILTER (WHERE is_up) AS ms
     FROM integration_check WHERE at >= :since AND at <= :now
     GROUP BY GROUPING SETS ((name, date_trunc('hour', at, 'UTC')), (name)) ORDER BY 1, 2
+    """
+)
+_FOLD = text(
+    """
+    WITH many AS (SELECT name, is_up, date_trunc('hour', at, 'UTC') AS hour FROM integration_check
+            WHERE at < date_trunc('hour', CAST(:before AS timestamptz), 'UTC') GROUP BY 1, 2, 3 HAVING count(*) > 1),
+        gone AS (DELETE FROM integration_check c USING many
+            WHERE c.name = many.name AND c.is_up = many.is_up AND c.at >= many.hour
+                AND c.at < many.hour + interval '1 hour' RETURNING c.*)
+    INSERT INTO integration_check (name, at, is_up, ms, words, asked)
+    SELECT name, max(at), is_up, percentile_cont(0.5) WITHIN GROUP (ORDER BY ms), (array_agg(words ORDER BY at DESC))[1],
+        sum(asked)
+    FROM gone GROUP BY name, is_up, date_trunc('hour', at, 'UTC')
     """
 )
 _ADD_NEWS = text(
@@ -75,6 +89,11 @@ def add_news(rows: Sequence[Mapping[str, Any]], patience: timedelta) -> int:
         return 0
     given = [dict(row) | {"at": row["at"].isoformat()} for row in rows]
     return len(db.session.execute(_ADD_NEWS, {"found": given, "patience": patience}).all())
+
+
+def fold(before: datetime) -> None:
+    """Make one row of those of an hour that ended alike, in the whole hours before then. Idempotent."""
+    db.session.execute(_FOLD, {"before": before})
 
 
 def days(since: datetime, now: datetime, zone: str) -> list[AnyRow]:
