@@ -173,6 +173,11 @@ class Vitals:
     def kind(self, name: str) -> dict[str, Any]:
         return next((kind for kind in self.kinds if kind["kind"] == name), {})
 
+    @property
+    def is_clock_silent(self) -> bool:
+        """Nobody keeps the clock: whatever is due next does not begin, and nothing is on time."""
+        return not any(process["role"] == "scheduler" and process["alive"] for process in self.processes)
+
     def is_away(self, name: str) -> bool:
         return name in self.answers and self.answers[name].is_away
 
@@ -287,7 +292,7 @@ def _silent_processes(signs: Vitals, now: datetime) -> list[Reason]:
     after, and the scheduler does what must be done: worth a look, and what stays undone has checks of its own."""
     reasons = []
     clocks = [process for process in signs.processes if process["role"] == "scheduler"]
-    if not any(process["alive"] for process in clocks):
+    if signs.is_clock_silent:
         seen = max((process["seen_at"] for process in clocks), default=None)
         words = "The scheduler is silent" if seen else "The scheduler has never run"
         reasons.append(Reason(SCHEDULER, Tone.BAD, words, seen, "clock"))
