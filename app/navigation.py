@@ -50,8 +50,8 @@ SECTIONS = (
 
 
 def navigation() -> list[Section]:
-    """The sections this person may see; a screen that is not built is left out. Exactly one entry is here: the one whose
-    address is the longest beginning of this page's."""
+    """The sections this person may see, without the screens that are closed to them. Exactly one entry is here: the one
+    whose address is the longest beginning of this page's."""
     seen = [
         (
             section,

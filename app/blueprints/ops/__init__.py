@@ -46,7 +46,7 @@ TABS = (
     ("ops.integrations", "Integrations"),
     ("ops.audit", "Audit"),
 )
-"""The screens of the works, in the order of their tabs; one that is not built is left out."""
+"""The screens of the works, in the order of their tabs."""
 WINDOWS = {"today": "Since midnight", "24h": "24 hours", "7d": "7 days"}
 
 

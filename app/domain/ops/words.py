@@ -85,9 +85,9 @@ COVERS: dict[str, str] = {
 """What a kind of run does, which stages follow it, and which stretch of time it speaks for."""
 WITHOUT: dict[str, str] = {
     "alerts": "While it is paused no match is found and no mail of matches goes out. Changes wait; none is lost.",
-    "sweep": "While it is paused nobody asks what is outside how it is, what ends is not counted for charts and "
-    "Prometheus, the balance of the lamp stands still, and mail that became due waits for the next digests run. Runs of "
-    "dead workers are taken back all the same: the scheduler does that.",
+    "sweep": "While it is paused what is outside is asked only when somebody looks, what ends is not counted for charts "
+    "and Prometheus, the balance of the lamp stands still, and mail that became due waits for the next digests run. What "
+    "dead workers held is taken back all the same: the scheduler does that.",
     "retention": "While it is paused the tables grow, and no room is made for the matches of the coming days.",
 }
 """What does not happen while a line of this kind is paused."""
