@@ -58,6 +58,10 @@ bench: $(benchmarks) ## every benchmark, each ending in one line of JSON
 bench-alerts: setup ## matching: ours against the naive way and the floor
 	@$(python) -m benchmarks.alerts $(args)
 
+.PHONY: bench-jobs
+bench-jobs: setup ## the ledger beside stock RQ, and Operations with a million runs
+	@$(python) -m benchmarks.jobs $(args)
+
 bench-%: setup
 	@$(python) -m benchmarks.$* $(args)
 
