@@ -226,7 +226,10 @@ def test_each_killed_process_is_one_event_that_a_later_success_does_not_undo(sen
 
 
 def test_a_run_that_ends_with_its_process_is_one_event_and_an_unkept_check_in(sentry, worker):
-    number = run_of_the_clock("nap-short", seconds=30)
+    number = run_of_the_clock("hold")
+    sentry.wait_for(lambda: sentry.check_ins)
+    db.session.get_one(JobRun, number).max_attempts = 1
+    db.session.commit()
     kill_the_horse_of(number, worker)
     failed = ended(number)
     assert (failed.state, failed.error_class) == (RunState.FAILED, "WorkerKilled")
