@@ -8,12 +8,13 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+from app.domain.moments import database_now
 from app.domain.ops import probing, queries
-from app.domain.ops.clock import Span, last_owed, owed
+from app.domain.ops.clock import AHEAD, Span, is_ahead, last_owed, owed
 from app.domain.ops.registry import registry
 
 ALIVE = timedelta(seconds=45)
@@ -124,6 +125,8 @@ class ScheduleHealth:
     """The name of who paused it."""
     is_written: bool = True
     """The due time that is overdue has a run, whatever became of it."""
+    is_ahead: bool = False
+    """A clock that was wrong has taken it into the future."""
 
 
 @dataclass(frozen=True)
@@ -190,13 +193,14 @@ class Vitals:
 
 def vitals(now: datetime | None = None) -> Vitals:
     """Read the vital signs: one statement."""
-    now = now or datetime.now(UTC)
+    now = now or database_now()
     limits = {
         "alive": now - ALIVE,
         "clock_alive": now - CLOCK_ALIVE,
         "reaped": now - REAP_PATIENCE,
         "asked": now - ANSWERS_COUNT,
         "canary": CANARY_MAILS,
+        "ahead": now + AHEAD,
     }
     row = queries.vitals(now, registry().queues, limits)
     sweep = row.last_sweep
@@ -251,16 +255,18 @@ def _judge_line(line: dict[str, Any], now: datetime) -> ScheduleHealth:
         paused_at=_moment(line["paused_at"]),
         paused_by=line["paused_by"],
         is_written=expected is None or (_moment(line["last_written_due"]) or due_from) >= expected,
+        is_ahead=line["enabled"] and is_ahead(*clock, _moment(line["last_due_at"]), _moment(line["next_due_at"]), now),
     )
 
 
 def verdict(now: datetime | None = None, *, signs: Vitals | None = None) -> Verdict:
     """One sentence on everything, and its reasons. The balance is as last swept."""
-    now = now or datetime.now(UTC)
+    now = now or database_now()
     signs = signs or vitals(now)
     reasons = [
         *_silent_processes(signs, now),
         *_unreachable(signs),
+        *_ahead(signs, now),
         *_overdue(signs, now),
         *_stuck(signs, now),
         *failing(signs, now),
@@ -313,6 +319,18 @@ def _silent_processes(signs: Vitals, now: datetime) -> list[Reason]:
 def silent(queue: str) -> str:
     """The key of a queue that nobody works."""
     return f"silent:worker:{queue}"
+
+
+def _ahead(signs: Vitals, now: datetime) -> list[Reason]:
+    """Somebody's clock was, or is, ahead of PostgreSQL's: what it wrote down lies in the future."""
+    lines = [line.name for line in signs.schedules if line.is_ahead]
+    processes = [each for each in signs.processes if each["seen_at"] > now + AHEAD]
+    if not lines and not processes:
+        return []
+    why = "Its due times lie in the future; the scheduler's next look sets them right." if lines else ""
+    why = why or "A process gave its last sign of life in the future."
+    words = f"The clock was ahead: “{lines[0]}” would stand still" if lines else "A clock is ahead of PostgreSQL’s"
+    return [Reason("clock:ahead", Tone.BAD, words, None, "clock", why=f"{why} Compare the hosts' clocks (NTP).")]
 
 
 def _overdue(signs: Vitals, now: datetime) -> list[Reason]:

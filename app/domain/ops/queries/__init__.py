@@ -256,13 +256,14 @@ _VITALS = text(
     SELECT
         (SELECT coalesce(json_agg(found), '[]') FROM (
             SELECT s.name, s.kind, s.cron, s.time_zone, s.grace_seconds, s.enabled, s.paused_reason, s.due_from,
-                s.next_due_at, s.paused_at,
+                s.next_due_at, s.last_due_at, s.paused_at,
                 (SELECT coalesce(json_agg(json_build_array(p.paused_at, p.resumed_at)), '[]') FROM schedule_pause p
                     WHERE p.schedule_name = s.name AND p.resumed_at > :month_ago) AS pauses,
                 (SELECT u.full_name FROM "user" u WHERE u.id = s.paused_by_id) AS paused_by,
                 (SELECT max(r.due_at) FROM job_run r WHERE r.schedule_name = s.name AND r.state = 'succeeded'
-                    AND r.due_at > :month_ago) AS last_good_due,
-                (SELECT max(r.due_at) FROM job_run r WHERE r.schedule_name = s.name) AS last_written_due,
+                    AND r.due_at > :month_ago AND r.due_at <= :now) AS last_good_due,
+                (SELECT max(r.due_at) FROM job_run r WHERE r.schedule_name = s.name AND r.due_at <= :now)
+                    AS last_written_due,
                 (SELECT max(r.finished_at) FROM job_run r WHERE r.kind = s.kind AND r.state = 'succeeded') AS last_success
             FROM job_schedule s ORDER BY s.name) AS found) AS lines,
         (SELECT coalesce(json_agg(found), '[]') FROM (
@@ -279,7 +280,8 @@ _VITALS = text(
                 ORDER BY finished_at DESC LIMIT 1) AS fell ON true) AS found) AS kinds,
         (SELECT coalesce(json_agg(found), '[]') FROM (
             SELECT role, queue, max(seen_at) AS seen_at, count(*) FILTER (
-                WHERE seen_at >= CASE role WHEN 'scheduler' THEN CAST(:clock_alive AS timestamptz) ELSE :alive END) AS alive
+                WHERE seen_at >= CASE role WHEN 'scheduler' THEN CAST(:clock_alive AS timestamptz) ELSE :alive END
+                    AND seen_at <= :ahead) AS alive
             FROM process_heartbeat GROUP BY role, queue) AS found) AS processes,
         (SELECT coalesce(json_agg(found), '[]') FROM (
             SELECT q.queue,
