@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from app.domain.models import Alarm, AuditEntry, Incident
 from app.extensions import db as database
 from tests.blueprints.test_health import app_with
+from tests.blueprints.test_ops import reader_of
 from tests.counting import queries_of
 
 NOW = datetime.now(UTC)
@@ -134,3 +136,54 @@ def test_a_list_of_many_costs_no_statement_a_row(as_viewer, make, db):
     with queries_of() as statements:
         as_viewer.get("/ops/incidents")
     assert len(statements) <= 12
+
+
+def text_of(page: str) -> str:
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page))
+
+
+@pytest.fixture
+def told_by_mail(app, tmp_path, make, office):
+    """A reader of a house that tells people by mail."""
+    return reader_of(app_with(app, tmp_path, alarm_email="ruth@harborvine.example"), make.user(office=office))
+
+
+@pytest.mark.parametrize(
+    ("values", "in_list", "on_page"),
+    [
+        ({"tone": "wait"}, "not needed", "It is shown, and calls nobody."),
+        (
+            {"acknowledged_at": NOW - timedelta(minutes=43)},
+            "no need, somebody was on it",
+            "on it 1 min 0 s after it was opened; nobody had been told by then.",
+        ),
+        (
+            {"closed_at": NOW - timedelta(minutes=43, seconds=20)},
+            "no, it was over",
+            "It was over 40 s after it was opened; nobody had been told by then.",
+        ),
+        ({"next_notice_at": NOW + timedelta(seconds=40)}, "at ", "It is told if it still holds"),
+    ],
+)
+def test_why_nobody_was_told_is_said_as_it_happened(told_by_mail, db, values, in_list, on_page):
+    incident = trouble(**values)
+    assert on_page in text_of(told_by_mail.get(f"/ops/incidents/{incident.id}").text)
+    row = text_of(told_by_mail.get("/ops/incidents").text).split("No worker takes jobs from")[1]
+    assert in_list in row
+
+
+def test_tries_in_vain_are_told_in_the_list_and_when_it_is_tried_again(told_by_mail, db):
+    incident = trouble(next_notice_at=NOW + timedelta(minutes=4))
+    for channel in ("slack", "email"):
+        row = Alarm(incident_id=incident.id, occasion="opened", channel=channel, outcome="failed", words="away")
+        database.session.add(row)
+    database.session.commit()
+    assert "not yet, 2 tries failed" in told_by_mail.get("/ops/incidents").text
+    assert "Tried again" in told_by_mail.get(f"/ops/incidents/{incident.id}").text
+
+
+def test_it_lasted_since_the_trouble_began_not_since_a_look_found_it(as_viewer, db):
+    since = (NOW - timedelta(hours=3)).isoformat()
+    incident = trouble(closed_at=NOW, detail={"since": since, "why": "", "follows": []})
+    assert "3 h 0 min" in as_viewer.get("/ops/incidents").text
+    assert "It lasted 3 h 0 min." in as_viewer.get(f"/ops/incidents/{incident.id}").text

@@ -6,8 +6,9 @@ from flask import Response, flash, request
 from flask_login import current_user
 
 from app.blueprints.ops import PAGE, READERS, bp, changed, one_of
-from app.domain.ops import alarms
+from app.domain.ops import alarms, notices
 from app.domain.ops import incidents as watch
+from app.domain.ops.notices import Tries
 from app.domain.ops.queries import incidents as queries
 from app.domain.ops.runbook import advice
 from app.extensions import db
@@ -23,6 +24,8 @@ def incidents() -> Response:
     before = request.args.get("before", type=row_id)
     open_now = queries.open_now() if shown != "closed" and before is None else []
     over = list(db.session.scalars(queries.closed(before).limit(PAGE + 1))) if shown != "open" else []
+    tries = queries.tries(each.id for each in [*open_now, *over[:PAGE]])
+    channels = alarms.channels()
     return page(
         "ops/incidents.html",
         "live",
@@ -33,7 +36,12 @@ def incidents() -> Response:
         shown=shown,
         is_first=before is None,
         views=[(words, with_args(show=name or None, before=None), name == shown) for name, words in VIEWS.items()],
-        channels=alarms.channels(),
+        channels=channels,
+        told={
+            each.id: notices.in_short(each, Tries(*tries.get(each.id, (0, 0))), has_channels=bool(channels))
+            for each in [*open_now, *over[:PAGE]]
+        },
+        waits=notices.WAITS,
     )
 
 
@@ -41,14 +49,16 @@ def incidents() -> Response:
 @access(*READERS)
 def incident(incident_id: int) -> Response:
     found = queries.incident(incident_id)
+    holder, channels = queries.holders_of([found]).get(found.id), alarms.channels()
     return page(
         "ops/incident.html",
         "live",
         incident=found,
-        holder=queries.holders_of([found]).get(found.id),
+        holder=holder,
+        why_nobody=notices.why_nobody(found, holder, has_channels=bool(channels)),
         earlier=queries.earlier(found),
         advice=advice(found.key),
-        channels=alarms.channels(),
+        channels=channels,
     )
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sqlalchemy import Select, case, select
+from sqlalchemy import Select, case, func, select
 from sqlalchemy.orm import selectinload
 
 from app.domain.errors import NotFound
-from app.domain.models import Alarm, Incident, IncidentTone, IntegrationCheck, User
+from app.domain.models import Alarm, AlarmOutcome, Incident, IncidentTone, IntegrationCheck, User
 from app.extensions import db
 
 
@@ -47,6 +47,17 @@ def holders_of(found: Iterable[Incident]) -> dict[int, str]:
     rows = db.session.execute(select(User.id, User.full_name).where(User.id.in_(set(wanted.values()))))
     names = {row[0]: row[1] for row in rows}
     return {incident_id: names[user_id] for incident_id, user_id in wanted.items()}
+
+
+def tries(incident_ids: Iterable[int]) -> dict[int, tuple[int, int]]:
+    """How often it was tried to tell of each: taken, and in vain. Those that were never told of are left out."""
+    is_sent = Alarm.outcome == AlarmOutcome.SENT.value
+    rows = db.session.execute(
+        select(Alarm.incident_id, func.count().filter(is_sent), func.count().filter(~is_sent))
+        .where(Alarm.incident_id.in_(list(incident_ids)))
+        .group_by(Alarm.incident_id)
+    )
+    return {row[0]: (row[1], row[2]) for row in rows}
 
 
 def earlier(found: Incident, limit: int = 10) -> list[Incident]:
