@@ -79,10 +79,10 @@ def test_a_button_that_has_the_focus_keeps_it(open_as):
 
 
 def test_a_table_that_was_scrolled_sideways_stays_so_wherever_the_focus_is(open_as):
-    page = open_with_clock(open_as, "/ops/schedules", width=390)
-    box = page.get_by_role("group", name="Schedules, may scroll sideways")
+    page = open_with_clock(open_as, "/ops", width=390)
+    box = page.get_by_role("group", name="Jobs, may scroll sideways")
     box.evaluate("(box) => { box.scrollLeft = 130; }")
-    renew(page, "#schedules")
+    renew(page, "#ops")
     assert box.evaluate("(box) => box.scrollLeft") == 130
 
 
