@@ -13,6 +13,7 @@ from app.domain.models import (
     Digest,
     DigestState,
     EventType,
+    Incident,
     MessageEvent,
     MessageState,
     OutboundMessage,
@@ -65,7 +66,11 @@ def test_run_now_starts_one_run_and_shows_it(as_admin):
     page = as_admin.get(answer.location)
     assert "is on its way" in page.text
     assert "It waits for a worker" in page.text
-    assert as_admin.post("/ops/runs", data={"kind": "alerts"}).location == answer.location, "the same one, not another"
+    again = as_admin.post("/ops/runs", data={"kind": "alerts"})
+    assert again.location == answer.location, "the same one, not another"
+    page = as_admin.get(again.location)
+    assert "waits or works already: no other was started" in page.text
+    assert "is on its way" not in page.text
 
 
 def test_a_job_that_needs_arguments_cannot_be_started_by_hand(as_admin):
@@ -114,6 +119,30 @@ def test_the_page_is_red_and_says_why_when_nothing_ever_ran(as_staff):
     page = as_staff.get("/ops").text
     assert "The scheduler has never run" in page
     assert 'data-tone="bad"' in page
+
+
+def test_the_red_hero_says_that_nothing_is_lost_and_an_admin_takes_it_on_there(as_admin, as_staff, db):
+    since = datetime.now(UTC) - timedelta(minutes=44)
+    incident = Incident(
+        key="silent:scheduler",
+        tone="bad",
+        sentence="The scheduler has never run",
+        opened_by="web",
+        opened_at=datetime.now(UTC),
+        seen_at=datetime.now(UTC),
+        detail={"since": since.isoformat(), "why": "", "follows": []},
+    )
+    db.session.add(incident)
+    db.session.commit()
+    assert "44 min</span>" in as_staff.get("/ops").text, "since it is so, not since somebody looked"
+    assert "I am on it" not in as_staff.get("/ops").text
+    page = as_admin.get("/ops").text
+    assert "<b>Nothing is lost:</b> every row is accounted for" in page
+    assert f'action="/ops/incidents/{incident.id}/acknowledge"' in page
+    as_admin.post(f"/ops/incidents/{incident.id}/acknowledge")
+    page = as_admin.get("/ops").text
+    assert "Somebody is on it, since" in page
+    assert "/acknowledge" not in page
 
 
 def reader_of(app, user):
@@ -179,7 +208,8 @@ def works(db):
 
 
 def count_queries(client, path: str) -> int:
-    """From a fresh session, transaction words not counted."""
+    """From a fresh session, transaction words not counted, nor what a look at the house's state asks now and then."""
+    client.get(path)
     database.session.expire_all()
     seen = []
 

@@ -169,10 +169,14 @@ class Overview:
 
     @property
     def incident(self) -> Incident | None:
-        """The open incident of what the headline says; else the worst one."""
-        still = [one for one in self.incidents if one.closed_at is None and one.tone == Tone.BAD.value]
-        keys = [reason.key for reason in self.verdict.reasons[:1]]
-        return next((one for one in still if one.key in keys), next(iter(still), None))
+        """The open incident of what the headline says, or of its cause; None while no look has written it down."""
+        if not self.verdict.reasons:
+            return None
+        first = self.verdict.reasons[0]
+        still = [one for one in self.incidents if one.closed_at is None]
+        own = [one for one in still if one.key == first.key]
+        causes = [one for one in still if first.sentence in one.detail.get("follows", ())]
+        return next(iter(own + causes), None)
 
     def tone_outside(self, name: str) -> str:
         """How bad it is that this is away: as the verdict says. Before it says so, one failed answer is worth a look."""
