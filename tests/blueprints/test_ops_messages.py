@@ -12,6 +12,7 @@ from app.domain.messages.events import record_event
 from app.domain.models import AuditEntry, Contact, EventType, JobRun, MessageEvent, OutboundMessage, Role
 from app.extensions import db as database
 from tests.blueprints.test_ops import count_queries, sent_message
+from tests.blueprints.test_ops_runs import ended_run
 
 
 @pytest.fixture
@@ -213,3 +214,27 @@ def test_a_sign_of_arrival_is_shown_as_the_reason(as_staff, unknown):
     assert "Undo" not in page
     assert database.session.query(MessageEvent).count() == 3
     assert message.sent_at <= datetime.now(UTC) + timedelta(seconds=1)
+
+
+def test_a_run_names_the_mail_that_it_took_up_in_all_its_attempts_and_leads_to_it(as_staff, make, office):
+    """Its counts are those of the attempt that ended it; the mail of the one before stands here, too."""
+    run = ended_run("messages")
+    for name, attempt, values in (
+        ("Amelia Carter", 1, {"state": "unknown", "attempts": 1}),
+        ("Bruno Diaz", 1, {"state": "sent"}),
+        ("Chloe Evans", 2, {"state": "sent"}),
+    ):
+        make.message(make.contact(office, full_name=name), **values, job_run_id=run.id, job_attempt=attempt)
+    make.message(make.contact(office, full_name="Dora Frank"), state="sent", job_run_id=run.id + 1, job_attempt=1)
+    make.message(make.contact(make.office(), full_name="Emil Grant"), state="sent", job_run_id=run.id, job_attempt=2)
+    page = as_staff.get(f"/ops/runs/{run.id}").text
+    assert f'href="/ops/messages?run={run.id}"' in page
+    assert "3 messages" in page
+    assert f"/ops/messages?run={run.id}&amp;state=sent" in page
+    listed = as_staff.get(f"/ops/messages?run={run.id}").text
+    names = re.findall(r'href="/ops/messages/\d+">([^<]+)</a>', listed)
+    assert names == ["Chloe Evans", "Bruno Diaz", "Amelia Carter"]
+    only = as_staff.get(f"/ops/messages?run={run.id}&state=unknown").text
+    assert ("Amelia Carter" in only, "Bruno Diaz" in only) == (True, False)
+    [message_id] = re.findall(r'href="/ops/messages/(\d+)">Chloe Evans', listed)
+    assert f'href="/ops/runs/{run.id}">run {run.id}</a>, attempt 2' in as_staff.get(f"/ops/messages/{message_id}").text

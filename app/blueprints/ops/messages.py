@@ -42,6 +42,7 @@ def messages() -> Response:
         stream=one_of("stream", [stream.value for stream in Stream]),
         since=_midnight("since"),
         until=_midnight("until", days=1),
+        run=request.args.get("run", type=row_id),
     )
     before = request.args.get("before", type=row_id)
     is_inbox = asked == Asked(state=MessageState.UNKNOWN.value)

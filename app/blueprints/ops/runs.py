@@ -17,6 +17,7 @@ from app.domain.errors import Conflict, Invalid
 from app.domain.models import JobRun, RunState, Trigger
 from app.domain.ops import audit, failures, health, ledger, results
 from app.domain.ops.queries import errors as failed
+from app.domain.ops.queries import messages as mail
 from app.domain.ops.queries import runs as ledgered
 from app.domain.ops.run_filter import PERIODS, Choices, RunFilter, read
 from app.extensions import db, settings
@@ -117,6 +118,7 @@ def run(run_id: int) -> Response:
         window_begin=made.previous_due if found.due_at else None,
         window_end=ledger.window_end(found),
         made=made,
+        taken_up=mail.of_run(current_user.office_id, run_id) if found.kind == "messages" else {},
         args=[_shown(name, value) for name, value in found.args.items()] if is_told else [],
         shares=results.shares(found.kind, found.counts),
         other_counts=results.others(found.kind, found.counts),
@@ -134,7 +136,14 @@ def run_now() -> Response:
     kind = request.form.get("kind", "")
     if kind not in by_hand():
         raise Invalid(f"“{kind}” is not a job that can be started by hand.", field="kind")
-    started = start(kind, trigger=Trigger.MANUAL, user_id=current_user.id, dedup_key=f"by-hand-{kind}")
+    key = f"by-hand-{kind}"
+    in_hand = ledger.in_hand(key)
+    if in_hand is not None:
+        db.session.commit()
+        ring([in_hand])
+        flash(f"Run {in_hand} of “{kind}” waits or works already: no other was started.", "info")
+        return go("ops.run", run_id=in_hand)
+    started = start(kind, trigger=Trigger.MANUAL, user_id=current_user.id, dedup_key=key)
     run_id = started.id
     if started.attempt == 0 and not ledgered.deeds_on(run_id, current_user.office_id, limit=1):
         audit.record(current_user, "run.started", "run", run_id, f"Started run {run_id} of “{kind}”")

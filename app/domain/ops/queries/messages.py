@@ -31,10 +31,12 @@ class Asked:
     stream: str = ""
     since: datetime | None = None
     until: datetime | None = None
+    run: int | None = None
+    """The run that took them up last."""
 
     @property
     def is_narrowed(self) -> bool:
-        return bool(self.q or self.state or self.stream or self.since or self.until)
+        return bool(self.q or self.state or self.stream or self.since or self.until or self.run)
 
     def begins(self, now: datetime) -> datetime | None:
         """From when on: what was named, else as far back as words are looked for."""
@@ -67,6 +69,8 @@ def messages(office_id: int, asked: Asked, now: datetime, *, before: int | None 
         found = found.where(OutboundMessage.state == asked.state)
     if asked.stream:
         found = found.where(OutboundMessage.stream == asked.stream)
+    if asked.run is not None:
+        found = found.where(OutboundMessage.job_run_id == asked.run)
     if (begins := asked.begins(now)) is not None:
         found = found.where(OutboundMessage.created_at >= begins)
     if asked.until is not None:
@@ -192,6 +196,17 @@ def message_states(office_id: int, since: datetime) -> dict[str, int]:
         select(OutboundMessage.state, func.count())
         .where(OutboundMessage.office_id == office_id, OutboundMessage.created_at >= since)
         .group_by(OutboundMessage.state)
+    )
+    return {row[0]: row[1] for row in rows}
+
+
+def of_run(office_id: int, run_id: int) -> dict[str, int]:
+    """Of an office's messages that this run took up last, in whichever attempt: how many are in each state now."""
+    rows = db.session.execute(
+        select(OutboundMessage.state, func.count())
+        .where(OutboundMessage.office_id == office_id, OutboundMessage.job_run_id == run_id)
+        .group_by(OutboundMessage.state)
+        .order_by(func.count().desc(), OutboundMessage.state)
     )
     return {row[0]: row[1] for row in rows}
 
