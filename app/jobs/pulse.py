@@ -1,7 +1,8 @@
 """A web process says that it lives, as workers do: every few seconds, from a thread of its own, and goodbye at its end.
 
 It begins with the first request that the process answers: servers fork, before or after the app was loaded, and a
-thread does not come along. So a process that nobody asked anything yet is not listed.
+thread does not come along. So a process that nobody asked anything yet is not listed; one that is says when it was
+started, which is earlier.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import threading
 import structlog
 from flask import Flask
 
-from app.domain.ops.heartbeat import Heart, version
+from app.domain.ops.heartbeat import Heart, began_at, version
 from app.extensions import db
 
 log = structlog.get_logger(__name__)
@@ -56,7 +57,7 @@ class Pulse:
             if self._pid == os.getpid():
                 return
             self._pid = os.getpid()
-            self._heart = Heart("web", version=version())
+            self._heart = Heart("web", version=version(), started_at=began_at())
             self._thread = threading.Thread(target=self._beat, args=(self._heart,), name="pulse", daemon=True)
             self._thread.start()
             atexit.register(self.stop)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -29,7 +30,7 @@ def hearts(db) -> list[ProcessHeartbeat]:
 @pytest.mark.committed
 def test_it_begins_with_the_first_request_goes_on_and_says_goodbye(app, db, tmp_path):
     web = app_with(app, tmp_path, release="7.1")
-    pulse = Pulse(web, every=0.05)
+    pulse, began = Pulse(web, every=0.05), datetime.now(UTC)
     pulse.start()
     assert hearts(db) == [], "nobody has asked it anything"
     for _ in range(3):
@@ -37,6 +38,7 @@ def test_it_begins_with_the_first_request_goes_on_and_says_goodbye(app, db, tmp_
     assert until(lambda: len(hearts(db)) == 1)
     row = hearts(db)[0]
     assert (row.version, row.queue) == ("7.1", None)
+    assert began - timedelta(hours=3) < row.started_at < began, "started before anybody asked it"
     first = row.seen_at
     assert until(lambda: hearts(db)[0].seen_at > first)
     pulse.stop()

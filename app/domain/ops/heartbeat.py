@@ -6,8 +6,9 @@ import os
 import resource
 import socket
 import sys
+import time
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -99,6 +100,17 @@ def _revision(folder: Path) -> str:
         return next((line[:7] for line in packed if line.endswith(f" {name}")), "")
     except (OSError, ValueError):
         return ""
+
+
+def began_at() -> datetime:
+    """When this process was started, or forked, as the system says; now where it does not."""
+    now = datetime.now(UTC)
+    try:
+        fields = Path("/proc/self/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
+        age = time.clock_gettime(time.CLOCK_BOOTTIME) - int(fields[19]) / os.sysconf("SC_CLK_TCK")
+    except (OSError, ValueError, IndexError, AttributeError):
+        return now
+    return now - timedelta(seconds=max(age, 0.0))
 
 
 def memory_kb() -> int | None:
