@@ -178,8 +178,9 @@ def _job_id(hint: Hint) -> str:
     return f"run-{hint.run_id}-{hint.attempt}"
 
 
-def work(run_id: int) -> None:
-    """Do one run: what a worker calls. Idempotent: a run that is done, taken or not due is left alone.
+def work(run_id: int, because: str = "") -> None:
+    """Do one run: what a worker calls. Idempotent: a run that is done, taken or not due is left alone. `because`: why it
+    is done here and not where its queue is worked; the run's own lines say it first.
 
     The counts, the follow-up runs and the job's last effects are committed in one transaction, which is refused when
     the lease was lost meanwhile.
@@ -194,12 +195,12 @@ def work(run_id: int) -> None:
             db.session.commit()
             crash_point("run_claimed")
             if claimed is not None:
-                _perform(claimed)
+                _perform(claimed, because)
         finally:
             ring_due()
 
 
-def _perform(claimed: JobRun) -> None:
+def _perform(claimed: JobRun, because: str) -> None:
     started = time.monotonic()
     kind = KINDS.get(claimed.kind)
     token, run_id, name = claimed.lease_token, claimed.id, claimed.kind
@@ -231,6 +232,8 @@ def _perform(claimed: JobRun) -> None:
         reported.began()
         try:
             with journal.listening():
+                if because:
+                    log.warning("run.elsewhere", because=because)
                 counts = kind.function(run)
             for follow in run.follow_ups:
                 if follow.dedup_key is not None and ledger.in_hand(follow.dedup_key) is not None:

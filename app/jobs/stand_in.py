@@ -98,7 +98,7 @@ class StandIn:
             self.forks.adopt()
             connections.take_own(connections.name_of(run_id, self.name), seconds)
             with limit(seconds):
-                work(run_id)
+                work(run_id, "Redis is away: done by the scheduler itself")
             code = 0
         except BaseException as error:
             log.exception("run.abandoned", run_id=run_id, error=type(error).__name__)

@@ -81,6 +81,27 @@ def test_a_long_queue_is_busy_and_only_one_that_nobody_works_is_red(db):
     assert (one("alerts").tone, one("alerts").word) == ("good", "Nothing waits")
 
 
+def test_while_redis_is_away_a_queue_is_the_schedulers_or_waits(as_viewer, db):
+    now = datetime.now(UTC)
+    scheduler = heart(db, None, role="scheduler", seen=now, note="does the runs itself: Redis is away")
+    found = {
+        each.name: (each.tone, each.word)
+        for each in queues.look(SPANS["1h"], "UTC", now, without_redis=("alerts", "messages"))
+    }
+    assert found == {
+        "alerts": ("wait", "The scheduler does it"),
+        "messages": ("wait", "The scheduler does it"),
+        "bulk": ("wait", "Waits for Redis"),
+    }
+    said = "The scheduler does itself what cannot wait (alerts, digests, messages, sweep)"
+    assert said in as_viewer.get("/ops/queues").text
+    scheduler.note = ""
+    db.session.flush()
+    page = as_viewer.get("/ops/queues").text
+    assert said not in page
+    assert "Nobody works it" in page
+
+
 def test_the_hour_is_read_from_the_ledger_minute_by_minute(db):
     for minutes in range(40):
         write_run(db, ended=NOW - minutes * MINUTE, took=2.0 if minutes == 39 else 0.4)

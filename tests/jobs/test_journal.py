@@ -22,12 +22,12 @@ log = structlog.get_logger(__name__)
 def said(db):
     """Does a run of this function once; what was kept of it."""
 
-    def do(function) -> list[JobLogLine]:
+    def do(function, because: str = "") -> list[JobLogLine]:
         KINDS["errand"] = Kind(function, "bulk", timeout=60, max_attempts=2, overlap=True)
         try:
             run_id = start("errand", trigger=Trigger.MANUAL).id
             database.session.commit()
-            work(run_id)
+            work(run_id, because)
         finally:
             del KINDS["errand"]
         return lines_of(run_id)
@@ -37,6 +37,18 @@ def said(db):
 
 def lines_of(run_id: int) -> list[JobLogLine]:
     return database.session.query(JobLogLine).filter_by(run_id=run_id).order_by(JobLogLine.line).all()
+
+
+def test_why_a_run_is_done_elsewhere_is_its_first_line(said):
+    def talk(run: Run) -> dict[str, int]:
+        log.info("at.work")
+        return {}
+
+    lines = said(talk, "Redis is away: done by the scheduler itself")
+    assert [(each.event, each.fields) for each in lines] == [
+        ("run.elsewhere", {"because": "Redis is away: done by the scheduler itself"}),
+        ("at.work", {}),
+    ]
 
 
 def test_what_a_job_says_is_kept_with_its_fields_and_without_those_of_every_line(said):

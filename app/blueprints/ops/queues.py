@@ -8,6 +8,7 @@ from flask_login import current_user
 from app.blueprints.ops import READERS, bp
 from app.domain.ops import queues as waiting
 from app.domain.ops.queues import SPANS, Queue, Step
+from app.jobs.kinds import KINDS
 from app.web import access, page, with_args
 
 bp.add_app_template_filter(waiting.exact, "exact_duration")
@@ -17,10 +18,12 @@ bp.add_app_template_filter(waiting.exact, "exact_duration")
 @access(*READERS)
 def queues() -> Response:
     span = SPANS.get(request.args.get("span", ""), SPANS["1h"])
+    by_scheduler = [name for name, kind in KINDS.items() if kind.without_redis]
     return page(
         "ops/queues.html",
         "live",
-        queues=waiting.look(span, current_user.office.time_zone),
+        queues=waiting.look(span, current_user.office.time_zone, without_redis=by_scheduler),
+        by_scheduler=by_scheduler,
         span=span,
         views=[(each.words, with_args(span=each.key), each is span) for each in SPANS.values()],
         runs_url=_runs_url,

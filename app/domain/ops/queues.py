@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -89,6 +89,8 @@ class Queue:
     steps: Sequence[Step]
     span: Span
     now: datetime
+    stood_in: bool | None = None
+    """While Redis is away: whether the scheduler does its runs meanwhile, or they wait. None: Redis is not away."""
 
     @property
     def is_busy(self) -> bool:
@@ -96,13 +98,17 @@ class Queue:
 
     @property
     def tone(self) -> str:
-        """Depth is no alarm: a queue is red only when nobody works it."""
+        """Depth is no alarm: a queue is red only when nobody works it, though somebody could."""
+        if self.stood_in is not None:
+            return "wait"
         if not self.alive:
             return "bad"
         return "wait" if self.is_busy else "good"
 
     @property
     def word(self) -> str:
+        if self.stood_in is not None:
+            return "The scheduler does it" if self.stood_in else "Waits for Redis"
         if not self.alive:
             return "Nobody works it"
         if self.is_busy:
@@ -170,8 +176,11 @@ def moments(span: Span, now: datetime, zone: ZoneInfo) -> list[datetime]:
     return [last - span.step * back for back in reversed(range(span.steps))]
 
 
-def look(span: Span, time_zone: str, now: datetime | None = None) -> list[Queue]:
-    """Every queue of the registry: four statements, and none that reads more than an hour of runs."""
+def look(
+    span: Span, time_zone: str, now: datetime | None = None, *, without_redis: Collection[str] = ()
+) -> list[Queue]:
+    """Every queue of the registry: four statements, and none that reads more than an hour of runs. `without_redis`:
+    the kinds that the scheduler does itself while Redis is away."""
     now, zone = now or datetime.now(UTC), ZoneInfo(time_zone)
     kinds: dict[str, list[str]] = {}
     for kind, name in registry().queues.items():
@@ -179,7 +188,9 @@ def look(span: Span, time_zone: str, now: datetime | None = None) -> list[Queue]
     begins = moments(span, now, zone)
     done = _from_runs(begins, now) if span.step == MINUTE else _from_tallies(span, time_zone, begins, now)
     depths = rows_of.depths(kinds, now)
-    alive = [process.queue for process in queries.processes(now - ALIVE) if process.role == "worker"]
+    processes = queries.processes(now - ALIVE)
+    alive = [process.queue for process in processes if process.role == "worker"]
+    is_stood_in = any(process.role == "scheduler" and process.note for process in processes)
     nothing = Ran()
     return [
         Queue(
@@ -199,6 +210,7 @@ def look(span: Span, time_zone: str, now: datetime | None = None) -> list[Queue]
             ],
             span=span,
             now=now,
+            stood_in=any(kind in without_redis for kind in its_kinds) if is_stood_in else None,
         )
         for name, its_kinds in kinds.items()
     ]
