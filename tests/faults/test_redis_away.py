@@ -98,7 +98,7 @@ def test_an_outage_of_redis_from_beginning_to_end(stack, server, sentry):
         assert (run.state, run.attempt, effects(each)) == (RunState.SUCCEEDED, 1, 1)
         assert run.worker.startswith("scheduler-")
     print(f"three runs were done {time.monotonic() - began:.0f} s after Redis went")
-    assert time.monotonic() - began < 60
+    assert time.monotonic() - began < 90
     stack.wait_for(lambda: notes("scheduler") == [DOES_RUNS_ITSELF], LONG)
     stack.wait_for(lambda: notes("worker") == [WAITS], LONG)
     assert db.session.get(JobRun, patient).state == RunState.PENDING, "and what can wait, waits"
