@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from app.domain.models import ProcessHeartbeat
+from app.domain.models import JobSchedule, ProcessHeartbeat
 from app.domain.ops import health
 from app.domain.ops.heartbeat import Heart
 from app.extensions import db, settings
@@ -135,3 +135,29 @@ def test_on_a_phone_the_open_tab_is_in_sight_and_a_line_can_be_run_without_scrol
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     box = page.get_by_role("group", name="Schedules, may scroll sideways")
     assert box.evaluate("(box) => box.scrollWidth <= box.clientWidth")
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_a_long_word_breaks_instead_of_running_out_of_its_box(open_as, live, width):
+    long = "w" * 200
+    with live.app.app_context():
+        row = db.session.get(JobSchedule, "retention")
+        kept, row.paused_reason = row.paused_reason, long
+        db.session.commit()
+        health.dim(settings().database_url)
+    try:
+        for path in ("/", "/ops", "/ops/schedules"):
+            page = open_as("admin", path, width=width)
+            expect(page.get_by_role("note").filter(has_text=long)).to_be_visible()
+            assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
+            out = page.evaluate(
+                "() => [...document.querySelectorAll('.verdict, .pause-bar, .lamp, .stat, .list > li')]"
+                ".filter((box) => box.offsetParent && box.scrollWidth > box.clientWidth + 1).map((box) => box.className)"
+            )
+            assert not out, path
+            page.close()
+    finally:
+        with live.app.app_context():
+            db.session.get(JobSchedule, "retention").paused_reason = kept
+            db.session.commit()
+            health.dim(settings().database_url)
