@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -120,8 +121,17 @@ def test_one_line_shows_its_next_ten_due_times_in_its_zone_and_in_utc(as_staff, 
     assert table.count(", 3:15</td>") == 10, "New York's wall"
     assert ">New York<" in table
     assert ">UTC<" in table
+    every_quarter = as_staff.get("/ops/schedules/alerts").text.split('id="due-h"')[1].split("</table>")[0]
+    assert re.findall(r'<th scope="col"[^>]*>([^<]+)<', every_quarter) == ["New York", "UTC"], "the reader's wall"
     assert "recorded as missed, 7 days back at most" in page
     assert "skipped, and recorded so" in page
+
+
+def test_who_lives_by_another_wall_than_a_line_sees_both(sign_in, make, clockwork):
+    reader = sign_in(make.user(office=make.office(time_zone="America/Chicago"), role=Role.VIEWER))
+    for name, walls in (("retention", ["New York", "Chicago"]), ("alerts", ["Chicago", "UTC"])):
+        table = reader.get(f"/ops/schedules/{name}").text.split('id="due-h"')[1].split("</table>")[0]
+        assert re.findall(r'<th scope="col"[^>]*>([^<]+)<', table) == walls
 
 
 def test_its_last_fifty_runs_are_listed(as_staff, clockwork):
