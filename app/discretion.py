@@ -29,7 +29,7 @@ _STATEMENT = re.compile(
     r"^(\[SQL: )(.*?)(\]?)(?=^[ \t]{0,40}(?:\[parameters|\(Background on )|\Z)", re.MULTILINE | re.DOTALL
 )
 _LITERAL = re.compile(r"'[^']*+'")
-_MAIL_ADDRESS = re.compile(r"(?<![\w.+-])[\w.+-]++@[\w-]++(?:\.[\w-]++)++(?:[.+-]*+[\w@]++)*+")
+MAIL_ADDRESS = re.compile(r"(?<![\w.+-])[\w.+-]++@[\w-]++(?:\.[\w-]++)++(?:[.+-]*+[\w@]++)*+")
 _TELEPHONE = re.compile(
     r"(?<![\w.-])(?:\+\d(?:[\s().-]{0,2}\d){6,14}|(?:\+?\d{1,3}[\s.-]?)?(?:\(\d{3}\)\s?|\d{3}[\s.-]?)\d{3}[\s.-]?\d{4})(?![\w-])"
 )
@@ -46,7 +46,7 @@ def without_people(words: str) -> str:
     words = _STATEMENT.sub(
         lambda found: found[1] + shortened(_LITERAL.sub("'…'", found[2]), LONGEST_STATEMENT) + found[3], words
     )
-    return _TELEPHONE.sub("…", _MAIL_ADDRESS.sub("…@…", words))
+    return _TELEPHONE.sub("…", MAIL_ADDRESS.sub("…@…", words))
 
 
 def shortened(words: str, longest: int, gap: str = " … ") -> str:

@@ -31,6 +31,7 @@ from sentry_sdk.transport import Transport
 from sentry_sdk.utils import event_from_exception
 
 from app.config import VERSION, Config
+from app.discretion import MAIL_ADDRESS
 
 REPORTS_ITSELF = ("app.errors", "app.domain.messages.send", "app.jobs.stand_in", "app.jobs.worker")
 """Loggers of modules that hand over the exception themselves: one event, not two."""
@@ -225,7 +226,6 @@ KEPT_OF_FRAME = ("filename", "function", "module", "lineno", "pre_context", "con
 KEPT_OF_MECHANISM = ("type", "handled", "exception_id", "parent_id", "is_exception_group", "source")
 KEPT_OF_CRUMB = ("timestamp", "type", "category", "level", "message")
 
-MAIL_ADDRESS = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
 LONG_NUMBER = re.compile(r"\+?\(?\d(?:[\s().-]{0,2}\d){6,}")
 """Telephone numbers; also keys and moments, which nobody misses."""
 WORD = re.compile(r"[^\W_][\w'’]*")
