@@ -114,7 +114,7 @@ def test_an_outage_of_redis_from_beginning_to_end(stack, server, sentry):
     stack.wait_for(lambda: outcomes(held)[0] == "lost", LONG)
     # Sentry is told, once: what the log says of it comes before the report, and by the same way.
     told = f"urgent-hold: {db.session.get(JobAttempt, (held, 1)).error}"
-    sentry.wait_for(lambda: [event for event in sentry.events if event.get("message") == told], LONG)
+    sentry.wait_for(lambda: [event for event in sentry.events if event.get("message") == told], 30)
     of_it = [event for event in sentry.events if "killed" in str((event.get("message"), event.get("logentry")))]
     assert [(event["level"], event["fingerprint"]) for event in of_it] == [("warning", ["worker lost", "urgent-hold"])]
 
