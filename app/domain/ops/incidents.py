@@ -19,7 +19,7 @@ from sqlalchemy import CursorResult, and_, case, func, literal_column, not_, tex
 from sqlalchemy.dialects.postgresql import insert
 
 from app.domain.errors import Conflict
-from app.domain.models import Incident, IncidentTone, IntegrationCheck, User
+from app.domain.models import Incident, IncidentTone, User
 from app.domain.moments import database_now
 from app.domain.ops import alarms, audit, probing
 from app.domain.ops.health import Reason, Tone, verdict
@@ -40,6 +40,7 @@ SEEN_AGAIN = timedelta(seconds=5)
 """A sighting younger than this is not written anew: many processes look."""
 
 SCHEDULER, WORKER, WEB = "scheduler", "worker", "web"
+UNREACHABLE = "unreachable:"
 
 
 @dataclass(frozen=True)
@@ -160,7 +161,7 @@ def _first_notice(reason: Reason, now: datetime) -> datetime | None:
         return now
     if reason.tone is not Tone.BAD:
         return None
-    return now + (PATIENCE_OUTSIDE if reason.key.startswith("unreachable:") else PATIENCE)
+    return now + (PATIENCE_OUTSIDE if reason.key.startswith(UNREACHABLE) else PATIENCE)
 
 
 def _cause(reason: Reason, tones: dict[str, str]) -> str | None:
@@ -222,7 +223,7 @@ def watch(by: str) -> None:
         return
     try:
         if by == SCHEDULER:
-            _ask_redis()
+            _ask_again()
         look(by=by)
         alarms.tell_due()
     except Exception as error:  # PostgreSQL away: there is nothing to look at, and the next look is soon
@@ -263,14 +264,11 @@ def _is_time(*, peek: bool = False) -> bool:
         return True
 
 
-def _ask_redis() -> None:
-    """Redis is asked by the one process that goes on without it, and its silence is written down for the others: no
-    sweep does so, since no worker is told of any."""
-    answer = probing.ask(probing.REDIS, seconds=1.5)[probing.REDIS]
-    last = queries.last_answer(probing.REDIS)
-    if answer.is_up and (last is None or last.is_up):
-        return
-    db.session.add(
-        IntegrationCheck(name=probing.REDIS, at=datetime.now(UTC), is_up=answer.is_up, ms=answer.ms, words=answer.words)
-    )
+def _ask_again() -> None:
+    """Between the sweeps the scheduler asks what is away, so that an incident does not outlive its trouble; and Redis,
+    which it goes on without, while no worker is told of a sweep. What is news is written down for all."""
+    away = {each.key.removeprefix(UNREACHABLE) for each in queries.open_now() if each.key.startswith(UNREACHABLE)}
+    db.session.commit()  # nothing is held while the network is asked
+    answers = probing.ask(*{probing.REDIS, *away} & {*probing.INTEGRATIONS}, seconds=probing.PATIENCE_SECONDS)
+    probing.write_news(answers)
     db.session.commit()

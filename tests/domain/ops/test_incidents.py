@@ -18,6 +18,7 @@ from app.domain.ops.queries import incidents as queries
 from app.extensions import db as database
 from app.jobs.kinds import KINDS
 from app.jobs.schedule import SCHEDULE
+from devstack.mailbox import Catcher
 from tests.blueprints.test_health import app_with
 
 BOOT = datetime(2026, 11, 20, 9, 2, tzinfo=UTC)
@@ -393,12 +394,29 @@ def test_a_look_without_the_database_says_so_and_no_more(app, tmp_path):
 def test_the_scheduler_asks_redis_and_writes_its_silence_down_for_the_others(app, db, tmp_path):
     nowhere = app_with(app, tmp_path, redis_url="redis://127.0.0.1:9/0")
     with nowhere.app_context():
-        incidents._ask_redis()
+        incidents._ask_again()
     assert database.session.query(IntegrationCheck.name, IntegrationCheck.is_up).all() == [("Redis", False)]
-    incidents._ask_redis()
-    incidents._ask_redis()
+    incidents._ask_again()
+    incidents._ask_again()
     answers = database.session.query(IntegrationCheck).order_by(IntegrationCheck.at)
     assert [each.is_up for each in answers] == [False, True], "its return too, once"
+
+
+def test_the_scheduler_asks_what_is_away_so_that_no_incident_outlives_its_trouble(app, db, house, tmp_path):
+    now = datetime.now(UTC)
+    for seconds in (80, 20):
+        moment = now - timedelta(seconds=seconds)
+        database.session.add(IntegrationCheck(name="Mail relay", at=moment, is_up=False, words="does not take mail"))
+    alive(now)
+    look(now)
+    assert "unreachable:Mail relay" in open_keys()
+    with Catcher(tmp_path / "mail") as catcher:
+        back = app_with(app, tmp_path, smtp_url=catcher.url)
+        with back.app_context():
+            incidents._ask_again()
+    newest = database.session.query(IntegrationCheck).order_by(IntegrationCheck.at.desc()).first()
+    assert (newest.name, newest.is_up) == ("Mail relay", True)
+    assert "unreachable:Mail relay" not in [reason.key for reason in health.verdict().reasons]
 
 
 def test_only_the_web_that_was_told_so_looks_beside_its_pages(app, db):

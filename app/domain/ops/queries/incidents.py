@@ -8,7 +8,7 @@ from sqlalchemy import Select, case, func, select
 from sqlalchemy.orm import selectinload
 
 from app.domain.errors import NotFound
-from app.domain.models import Alarm, AlarmOutcome, Incident, IncidentTone, IntegrationCheck, User
+from app.domain.models import Alarm, AlarmOutcome, Incident, IncidentTone, User
 from app.extensions import db
 
 
@@ -78,10 +78,3 @@ def last_notices(limit: int = 5) -> list[tuple[Alarm, Incident]]:
         select(Alarm, Incident).join(Incident, Incident.id == Alarm.incident_id).order_by(Alarm.id.desc()).limit(limit)
     )
     return [(row[0], row[1]) for row in rows]
-
-
-def last_answer(name: str) -> IntegrationCheck | None:
-    """What was found when this thing outside was last asked."""
-    return db.session.scalar(
-        select(IntegrationCheck).where(IntegrationCheck.name == name).order_by(IntegrationCheck.at.desc()).limit(1)
-    )
