@@ -246,7 +246,7 @@ def test_a_frozen_process_whose_connections_nobody_closes_is_stopped_by_the_fenc
 
 
 def test_a_job_that_hangs_and_hears_no_alarm_loses_its_run_with_its_time(works):
-    """Its lease's thread lives and would go on for ever (jobs.md §4.2). RQ kills the process a minute later."""
+    """Its lease's thread lives and would go on for ever. RQ kills the process a minute later."""
     run_id = works.run("hang")
     horse = works.horse_of(run_id)
     assert works.ended(run_id).state == RunState.SUCCEEDED
@@ -271,7 +271,7 @@ def test_a_process_frozen_while_it_holds_its_own_row_holds_nobody_up(works):
 
 
 def test_a_process_killed_in_the_middle_of_a_transaction_leaves_no_lock_behind(works):
-    """Its row is free in less than a second (jobs.md §4.5, 8): by the socket, which was its own and went with it, not by
+    """Its row is free in less than a second: by the socket, which was its own and went with it, not by
     the lease. The quickest of three, since a busy machine makes one late, and rarely all."""
     runs, free_after = [], []
     for _ in range(3):

@@ -73,3 +73,10 @@ def test_every_rule_that_the_code_names_has_its_sentence_and_the_reverse():
     told = set(re.findall(r"^\| ((?:PA|SY|LM)-\d\d|T\d{1,2}) \|", (ROOT / "docs/rules.md").read_text(), re.MULTILINE))
     assert len(told) > 10
     assert named == told
+
+
+def test_sections_are_only_quoted_of_what_everybody_can_open():
+    """A newcomer reads RFCs and this repository, nothing else."""
+    files = (file for folder in ("app", "tests", "benchmarks", "devstack") for file in (ROOT / folder).rglob("*.py"))
+    lines = [(file.name, line) for file in files if file != Path(__file__) for line in file.read_text().splitlines()]
+    assert not [found for found in lines if "§" in found[1] and "RFC" not in found[1]]

@@ -1,4 +1,4 @@
-"""A run is its worker's for as long as that worker lives and has time left, and no longer (jobs.md §4.2)."""
+"""A run is its worker's for as long as that worker lives and has time left, and no longer."""
 
 from __future__ import annotations
 

@@ -173,7 +173,7 @@ def test_the_push_of_a_tick_and_the_next_due_time_are_one_transaction(clock, wir
 
 
 def test_the_clock_of_the_procfile_looks_every_five_seconds(app, clock):
-    """jobs.md §4.3 (g): twice as rare, and every outage is noticed twice as late."""
+    """Twice as rare, and every outage is noticed twice as late."""
     command = app.cli.commands["scheduler"]
     assert command.make_context("scheduler", []).params == {"interval": 5}
     assert "scheduler: env TZ=UTC flask scheduler\n" in PROCFILE.read_text(), "without an option of its own"
