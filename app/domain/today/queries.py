@@ -169,7 +169,7 @@ def unknown_mails(office_id: int) -> tuple[int, int | None, list[str]]:
             OutboundMessage.office_id == office_id,
         )
     ).one()
-    return row[0], row[1], row[2] or []
+    return row[0], row[1], list(row[2] or ())
 
 
 def imports_to_look_at(office_id: int, now: datetime, *, size: int = 5) -> Sequence[ImportBatch]:
