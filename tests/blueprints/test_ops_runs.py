@@ -611,6 +611,21 @@ def test_one_run_does_for_all_of_a_job_that_takes_what_is_due(as_admin, db):
     assert db.session.scalar(select(func.count()).where(JobRun.trigger == "retry")) == 1
 
 
+def test_what_can_be_done_with_all_is_counted_before_it_is_offered(as_admin, db):
+    """One is dismissed, one done again, one made up for by a success: none of them would start."""
+    as_admin.post(f"/ops/runs/{ended_run('imports', {'import_batch_id': 1}, error='no').id}/dismiss")
+    as_admin.post(f"/ops/runs/{ended_run('imports', {'import_batch_id': 2}, error='no').id}/retry")
+    ended_run(error="no")
+    ended_run()
+    page = as_admin.get("/ops/runs?state=failed").text
+    assert "0 are left to do again, 2 to dismiss" in page
+    assert "Retry all…" not in page
+    ended_run("imports", {"import_batch_id": 3}, error="no")
+    page = as_admin.get("/ops/runs?state=failed").text
+    assert "Retry 1 failed run?" in page
+    assert "Dismiss 3 failed runs?" in page
+
+
 def test_all_that_match_a_filter_are_dismissed_in_one_entry_that_names_it(as_admin, db):
     mine = [ended_run(error="no") for _ in range(3)]
     other = ended_run("digests", error="no")

@@ -58,6 +58,13 @@ def runs() -> Response:
     is_first = before is None and after is None
     total = ledgered.count(asked) if found and (has_more or not is_first) else len(found)
     bulk = may(*ADMINS) and any(run.state == RunState.FAILED for run in shown)
+    to_do_again, to_dismiss = (
+        failed.left_to_do(
+            KINDS, WITH_ARGS, datetime.now(UTC), office_id=current_user.office_id, asked=asked, limit=AT_ONCE
+        )
+        if bulk
+        else (0, 0)
+    )
     response = page(
         "ops/runs.html",
         "results",
@@ -71,7 +78,8 @@ def runs() -> Response:
         is_first=is_first,
         emptied=[] if shown or asked.problem else ledgered.emptied_by(asked),
         bulk=bulk,
-        failures=ledgered.count(asked.only_failed(), AT_ONCE) if bulk else 0,
+        to_do_again=to_do_again,
+        to_dismiss=to_dismiss,
         at_once=AT_ONCE,
         pairs={name: [(value, value) for value in values] for name, values in vars(CHOICES).items()},
         periods=[(name, words.capitalize()) for name, (words, _) in PERIODS.items()],

@@ -211,6 +211,35 @@ def to_retry(
     )
 
 
+def left_to_do(
+    kinds: Collection[str],
+    with_args: Collection[str],
+    now: datetime,
+    *,
+    office_id: int,
+    asked: RunFilter,
+    limit: int,
+) -> tuple[int, int]:
+    """Of the newest `limit` failed runs of a filter: how many an admin of this office may do again, and how many
+    dismiss. What `to_retry` and `to_dismiss` would take, to be said before."""
+    newest = select(JobRun.id).where(*_failed(asked, ())).order_by(JobRun.id.desc()).limit(limit)
+    is_left = JobRun.dismissed_at.is_(None)
+    again = and_(
+        is_left,
+        JobRun.kind.in_(list(kinds)),
+        JobRun.finished_at > now - REMEMBERED,
+        not_(_done_again()),
+        not_(_made_up_for(with_args, or_in_hand=True)),
+        not_(_overtaken()),
+    )
+    row = db.session.execute(
+        select(func.count().filter(again), func.count().filter(is_left))
+        .select_from(JobRun)
+        .where(JobRun.id.in_(newest), readable(JobRun, office_id))
+    ).one()
+    return row[0], row[1]
+
+
 def _overtaken() -> ColumnElement[bool]:
     """An import whose file is older than one of its source that was read."""
     batch = aliased(ImportBatch)
