@@ -22,7 +22,7 @@ from app.domain.models import Trigger
 from app.domain.ops import due, ledger
 from app.domain.ops.clock import Line
 from app.extensions import db, settings
-from app.jobs import queue, schedule
+from app.jobs import queue, schedule, scheduler
 from app.jobs.kinds import KINDS
 from app.jobs.queue import ring, start
 from app.jobs.scheduler import Clock
@@ -67,7 +67,9 @@ def main(log: str, lines: str, ring_again: str) -> None:
     KINDS.update(HURT)
     if ring_again:
         queue.RING_AGAIN = timedelta(seconds=float(ring_again))
-    schedule.SCHEDULE = tuple(Line(name, kind, cron, "UTC", 60) for name, kind, cron in json.loads(lines))
+    scheduler.SCHEDULE = schedule.SCHEDULE = tuple(
+        Line(name, kind, cron, "UTC", 60) for name, kind, cron in json.loads(lines)
+    )
     ledger.BACKOFF = BACKOFF
     app = create_app()
     written = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)

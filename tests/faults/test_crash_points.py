@@ -30,7 +30,9 @@ SLOW = 15
 @pytest.fixture(scope="module")
 def running(build_stack) -> Stack:
     """A worker and two schedulers that look each second; the clock's lines are due at midnight."""
-    stack = build_stack([("first", "deed", "0 0 * * *"), ("second", "deed", "0 0 * * *")], ring_again=RING_AGAIN)
+    stack = build_stack(
+        [("first", "deed", "0 0 * * *"), ("second", "deed", "0 0 * * *")], ring_again=RING_AGAIN, lease=20
+    )
     with stack.app.app_context():
         stack.start("worker", "bulk")
         stack.start("scheduler")

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 import pytest
 from flask_migrate import upgrade
 
-from app.domain.models import JobAttempt, JobRun, Office, ProcessHeartbeat, RunState
+from app.domain.models import JobAttempt, JobLogLine, JobRun, Office, ProcessHeartbeat, RunState
 from app.extensions import db
 from app.jobs.kinds import KINDS
 from app.jobs.scheduler import DOES_RUNS_ITSELF
@@ -97,6 +97,8 @@ def test_an_outage_of_redis_from_beginning_to_end(stack, server, sentry):
         run = stack.ended(each, LONG)
         assert (run.state, run.attempt, effects(each)) == (RunState.SUCCEEDED, 1, 1)
         assert run.worker.startswith("scheduler-")
+        said = db.session.query(JobLogLine.fields).filter_by(run_id=each, line=1).scalar()
+        assert said == {"because": "Redis is away: done by the scheduler itself"}
     print(f"three runs were done {time.monotonic() - began:.0f} s after Redis went")
     assert time.monotonic() - began < 90
     stack.wait_for(lambda: notes("scheduler") == [DOES_RUNS_ITSELF], LONG)

@@ -21,7 +21,7 @@ import redis
 from flask import Flask
 from flask_migrate import upgrade
 
-from app.domain.models import JobRun, JobSchedule, ProcessHeartbeat, RunState, Trigger
+from app.domain.models import JobAttempt, JobRun, JobSchedule, ProcessHeartbeat, RunState, Trigger
 from app.domain.ops import due
 from app.extensions import db
 from app.jobs.kinds import KINDS
@@ -233,6 +233,9 @@ def test_a_run_that_ends_with_its_process_is_one_event_and_an_unkept_check_in(se
     kill_the_horse_of(number, worker)
     failed = ended(number)
     assert (failed.state, failed.error_class) == (RunState.FAILED, "WorkerKilled")
+    assert db.session.get_one(JobAttempt, (number, 1)).rss_peak_kb > 0, (
+        "by the worker that saw it: no scheduler is here"
+    )
     sentry.wait_for(lambda: len(sentry.check_ins) == 2)
     settle(sentry)
     (event,) = sentry.events
