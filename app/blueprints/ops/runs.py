@@ -11,11 +11,11 @@ from urllib.parse import quote, urlsplit
 from flask import Response, flash, request, url_for
 from flask_login import current_user
 
-from app.blueprints.ops import READERS, bp, by_hand, said
+from app.blueprints.ops import READERS, bp, by_hand, changed, said
 from app.display import exact_time, plural
 from app.domain.errors import Conflict, Invalid
 from app.domain.models import JobRun, RunState, Trigger
-from app.domain.ops import audit, failures, health, ledger, results
+from app.domain.ops import audit, failures, ledger, results
 from app.domain.ops.queries import errors as failed
 from app.domain.ops.queries import messages as mail
 from app.domain.ops.queries import runs as ledgered
@@ -211,7 +211,7 @@ def dismiss(run_id: int) -> Response:
     sentence = f"Dismissed the failure of run {run_id} of “{seen.kind}”" + (f": {reason}" if reason else "")
     _record("run.dismissed", seen, sentence, reason=reason)
     db.session.commit()
-    health.dim(settings().database_url)
+    changed()
     flash(f"The failure of run {run_id} is dismissed.", "good")
     return go("ops.run", run_id=run_id)
 
@@ -224,7 +224,7 @@ def restore(run_id: int) -> Response:
     sentence = f"Took back the dismissal of run {run_id} of “{seen.kind}”"
     _record("run.restored", seen, sentence)
     db.session.commit()
-    health.dim(settings().database_url)
+    changed()
     flash(f"The failure of run {run_id} asks for a look again.", "good")
     return go("ops.run", run_id=run_id)
 
@@ -367,7 +367,7 @@ def dismiss_failed(
             reason=reason,
         )
     db.session.commit()
-    health.dim(settings().database_url)
+    changed()
     more = f" That were {at_once:,}, the most at once; press again for more." if len(seen) == at_once else ""
     flash(f"{plural(len(seen), 'failure')} dismissed.{more}{left_out}", "wait" if left_out else "good")
 
