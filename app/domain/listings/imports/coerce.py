@@ -53,10 +53,15 @@ def text(field: Field, cell: Any) -> Any:
         return flaw
     said = str(cell)
     if "\x00" in said:
-        return Flaw("holds a NUL character, which was left out", _kept(field, said))
+        return _flawed("holds a NUL character, which was left out", _kept(field, said))
     if "\ufffd" in said:
-        return Flaw("holds characters that could not be read in the file’s encoding", _kept(field, said))
+        return _flawed("holds characters that could not be read in the file’s encoding", _kept(field, said))
     return _kept(field, said)
+
+
+def _flawed(reason: str, kept: Any) -> Flaw:
+    """A flaw of what is kept all the same; with its own reason, too, where it cannot be."""
+    return Flaw(f"{reason}; {kept.reason}") if isinstance(kept, Flaw) else Flaw(reason, kept)
 
 
 def _kept(field: Field, value: Any) -> Any:
