@@ -112,15 +112,17 @@ def _short(verdict: health.Verdict) -> dict[str, Any]:
 def overview() -> Response:
     # The network is asked first: what it says is part of the verdict, once it is written down for everybody.
     answers = probing.ask_lately()
-    if probing.write_news(answers):
-        db.session.commit()
+    is_news = probing.write_news(answers)
     watch_beside()
     seen = look(current_user.office.time_zone)
     health.light(settings().database_url, seen.verdict)
     g.verdict = _short(seen.verdict)
     # What is polled brings the lamp along, so that the two never disagree.
     lamp = Markup(fragment(*LAMP).get_data(as_text=True)) if wants_fragment() else ""  # noqa: S704  our own template
-    return page("ops/overview.html", "live", seen=seen, answers=answers, lamp=lamp)
+    drawn = page("ops/overview.html", "live", seen=seen, answers=answers, lamp=lamp)
+    if is_news:
+        db.session.commit()  # at the end: it makes the session ask anew for whatever it holds
+    return drawn
 
 
 @bp.get("/balance")
