@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
 
 import pytest
 from sqlalchemy import delete
 
 from app.domain.models import Incident, ProcessHeartbeat, Role
-from app.domain.ops import due, health
-from app.domain.ops.heartbeat import Heart
+from app.domain.ops import health
 from app.extensions import settings
-from app.jobs.schedule import SCHEDULE
 from tests.browser import world as worlds
 
 
@@ -23,18 +20,6 @@ def world(db):
 
 def main_of(html: str) -> str:
     return html[html.index("<main") : html.index("</main>")]
-
-
-@pytest.fixture
-def well(db):
-    """A house in which everything runs."""
-    due.write_schedule(SCHEDULE, now=datetime.now(UTC))
-    for heart in (Heart("scheduler"), *(Heart("worker", queue) for queue in ("alerts", "messages", "bulk"))):
-        heart.beat()
-    db.session.commit()
-    health.dim(settings().database_url)
-    yield
-    health.dim(settings().database_url)
 
 
 def test_an_empty_office_is_told_what_will_stand_here(as_admin, well):

@@ -4,32 +4,16 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-import pytest
-
 from app.domain.ops import due, health
-from app.domain.ops.heartbeat import Heart
 from app.extensions import db as database
 from app.extensions import settings
-from app.jobs.schedule import SCHEDULE
 from tests.counting import queries_of
 
 WHY = "the relay is being moved"
 ASK = {"HX-Request": "true"}
 
 
-@pytest.fixture
-def house(db):
-    """All is well, as far as processes go."""
-    due.write_schedule(SCHEDULE, now=datetime.now(UTC))
-    for heart in (Heart("scheduler"), *(Heart("worker", queue) for queue in ("alerts", "messages", "bulk"))):
-        heart.beat()
-    db.session.commit()
-    health.dim(settings().database_url)
-    yield
-    health.dim(settings().database_url)
-
-
-def test_an_open_page_asks_for_the_lamp_alone_and_gets_every_place_of_it(as_admin, house):
+def test_an_open_page_asks_for_the_lamp_alone_and_gets_every_place_of_it(as_admin, well):
     page = as_admin.get("/listings").text
     assert 'data-ask="/ops/lamp"' in page
     due.pause("alerts", WHY, None)
@@ -45,7 +29,7 @@ def test_an_open_page_asks_for_the_lamp_alone_and_gets_every_place_of_it(as_admi
     assert "Resume alerts" in answer
 
 
-def test_the_lamp_costs_no_statement_but_for_who_asks(as_admin, house):
+def test_the_lamp_costs_no_statement_but_for_who_asks(as_admin, well):
     as_admin.get("/ops/lamp", headers=ASK)
     database.session.expire_all()
     with queries_of() as seen:
@@ -54,7 +38,7 @@ def test_the_lamp_costs_no_statement_but_for_who_asks(as_admin, house):
     assert len(seen) <= 2
 
 
-def test_everybody_sees_the_lamp_and_the_bars_stand_where_they_belong(as_agent, as_staff, house):
+def test_everybody_sees_the_lamp_and_the_bars_stand_where_they_belong(as_agent, as_staff, well):
     due.pause("alerts", WHY, None)
     database.session.commit()
     health.dim(settings().database_url)
@@ -65,12 +49,12 @@ def test_everybody_sees_the_lamp_and_the_bars_stand_where_they_belong(as_agent, 
     assert "pause-bar" in as_staff.get("/ops/lamp?works=1", headers=ASK).text
 
 
-def test_a_page_that_was_left_open_keeps_nobody_signed_in(as_admin, house):
+def test_a_page_that_was_left_open_keeps_nobody_signed_in(as_admin, well):
     assert as_admin.get("/listings").headers.getlist("Set-Cookie"), "a visit prolongs the session"
     assert not as_admin.get("/ops/lamp", headers=ASK).headers.getlist("Set-Cookie")
 
 
-def test_who_pauses_a_line_sees_the_bar_at_once_also_from_a_process_that_judged_before(as_admin, house):
+def test_who_pauses_a_line_sees_the_bar_at_once_also_from_a_process_that_judged_before(as_admin, well):
     """Another process keeps its own verdict: it was judged a moment ago, and nobody dims it."""
     key = settings().database_url
     before = health.verdict()
@@ -83,7 +67,7 @@ def test_who_pauses_a_line_sees_the_bar_at_once_also_from_a_process_that_judged_
     assert "pause-bar" not in as_admin.get("/listings").text
 
 
-def test_a_poll_of_the_works_brings_the_lamp_along_and_a_page_does_not(as_admin, house):
+def test_a_poll_of_the_works_brings_the_lamp_along_and_a_page_does_not(as_admin, well):
     brought = as_admin.get("/ops", headers=ASK).text.partition("<template data-lamp>")[2]
     assert 'id="lamp"' in brought
     assert "data-lamp" not in as_admin.get("/ops").text
