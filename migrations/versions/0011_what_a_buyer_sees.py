@@ -1,0 +1,17 @@
+"""What a buyer sees and may choose.
+
+Revision: 0011
+"""
+
+revision = "0011"
+down_revision = "0010"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    pass
+
+
+def downgrade() -> None:
+    pass
