@@ -1,7 +1,12 @@
-"""What people do with a search.
+"""What people do with a search: approve its mails, pause it, bring an old version back, delete it.
+
+Safe beside a running version: every column is nullable or has a constant default.
 
 Revision: 0006
 """
+
+import sqlalchemy as sa
+from alembic import op
 
 revision = "0006"
 down_revision = "0005"
@@ -10,8 +15,15 @@ depends_on = None
 
 
 def upgrade() -> None:
-    pass
+    op.add_column("saved_search", sa.Column("deleted_at", sa.DateTime(timezone=True), nullable=True))
+    op.add_column("saved_search_version", sa.Column("restored_from", sa.Integer(), nullable=True))
+    op.add_column("alert_subscription", sa.Column("concierge_yn", sa.Boolean(), server_default="false", nullable=False))
+    for moment in ("stopped_at", "resumed_at", "revised_at"):
+        op.add_column("alert_subscription", sa.Column(moment, sa.DateTime(timezone=True), nullable=True))
 
 
 def downgrade() -> None:
-    pass
+    for column in ("revised_at", "resumed_at", "stopped_at", "concierge_yn"):
+        op.drop_column("alert_subscription", column)
+    op.drop_column("saved_search_version", "restored_from")
+    op.drop_column("saved_search", "deleted_at")

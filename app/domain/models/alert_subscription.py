@@ -60,6 +60,13 @@ class AlertSubscription(Model):
     """Which kinds to tell about, the bits of listing_event.kinds."""
     since_snapshot: Mapped[str] = mapped_column(PgSnapshot, server_default=func.pg_current_snapshot())
     """What was already visible when this began or was resumed is not news (PA-13, PA-16)."""
+    concierge_yn: Mapped[bool] = mapped_column(Boolean, server_default="false")
+    """Its agent approves each mail before it goes."""
+    stopped_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    resumed_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    """The last pause, for "what I missed" (PA-16)."""
+    revised_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    """When the criteria last changed while it was on: the next mail says so (PA-15, RESO MessageRevise)."""
     token: Mapped[str] = mapped_column(Text, unique=True)
     """Opaque, in unsubscribe links; never expires (RFC 8058, CAN-SPAM)."""
     original_entry_timestamp: Mapped[CreatedAt]

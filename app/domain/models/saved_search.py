@@ -37,6 +37,8 @@ class SavedSearch(Model):
     search_query_human_readable: Mapped[str] = mapped_column(Text, server_default="")
     original_entry_timestamp: Mapped[CreatedAt]
     modification_timestamp: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+    deleted_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    """Out of the lists and off; its history stays, so that what was sent can still be explained (PA-16)."""
 
     contact: Mapped[Contact] = relationship(lazy="raise")
     member: Mapped[Member | None] = relationship(lazy="raise")
@@ -64,6 +66,8 @@ class SavedSearchVersion(Model):
     version: Mapped[int] = mapped_column(Integer, primary_key=True)
     criteria: Mapped[dict[str, Any]] = mapped_column(JSONB)
     user_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("user.id"))
+    restored_from: Mapped[int | None] = mapped_column(Integer)
+    """The older version whose criteria this one brought back."""
     created_at: Mapped[CreatedAt]
 
 
