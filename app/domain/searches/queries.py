@@ -51,6 +51,7 @@ from app.domain.models import (
     Member,
     Office,
     SavedSearch,
+    SavedSearchVersion,
     SearchKey,
 )
 from app.domain.models.lookups import ContactStatus
@@ -301,6 +302,18 @@ def search_for_update(search_id: int, office_id: int) -> SavedSearch:
     if found is None:
         raise NotFound("There is no such search.")
     return found
+
+
+def criteria_of_version(office_id: int, search_id: int, version: int) -> dict[str, Any]:
+    """What a search asked in one of its versions. Raises NotFound."""
+    found = db.session.scalar(
+        select(SavedSearchVersion.criteria)
+        .join(SavedSearch, SavedSearch.id == SavedSearchVersion.saved_search_id)
+        .where(SavedSearch.id == search_id, SavedSearch.office_id == office_id, SavedSearchVersion.version == version)
+    )
+    if found is None:
+        raise NotFound("This search never had such a version.")
+    return dict(found)
 
 
 def subscription_for_update(subscription_id: int, office_id: int | None) -> AlertSubscription:

@@ -1,4 +1,5 @@
-"""Saved searches: made, edited, stopped and resumed. Each rewrites the search's keys in the same transaction.
+"""Saved searches: made, edited, restored, stopped, resumed and deleted. Each rewrites the search's keys in the same
+transaction.
 
 What is on the market when a search begins is not news (PA-13, PA-16): the subscription remembers what was visible then,
 and matching tells only of what was not.
@@ -47,6 +48,7 @@ def create(
     send_time: time | None = None,
     daily_schedule: Sequence[str] = (),
     kinds: int = ALL_KINDS,
+    concierge: bool = False,
     member_id: int | None = None,
     user_id: int | None = None,
     key: str | None = None,
@@ -101,6 +103,7 @@ def create(
         owner_member_id=member_id,
         active_yn=True,
         kinds=kinds,
+        concierge_yn=concierge,
         since_snapshot=func.pg_current_snapshot(),
         token=secrets.token_urlsafe(16),
         original_entry_timestamp=now,
@@ -124,19 +127,24 @@ def edit(
     send_time: time | None = None,
     daily_schedule: Sequence[str] = (),
     kinds: int | None = None,
+    concierge: bool | None = None,
     user_id: int | None = None,
+    restored_from: int | None = None,
     now: datetime | None = None,
 ) -> SavedSearch:
     """Change what is named; other criteria make another version (PA-15). A schedule is given whole, with its time.
 
     The new version judges all that has happened since the subscription's last due moment: what it wants of that waits
     for the next mail, and the last look drops what it no longer wants. Homes that were there before stay no news.
-    Raises Conflict when `version` is no longer the newest, Invalid, NotFound.
+    `restored_from` is the older version whose criteria these are. Raises Conflict when `version` is no longer the
+    newest or the search was deleted, Invalid, NotFound.
     """
     now = now or datetime.now(UTC)
     wanted = None if criteria is None else criteria if isinstance(criteria, Criteria) else Criteria.parse(criteria)
     schedule = None if schedule_type is None else Schedule.parse(schedule_type, send_time, daily_schedule)
     search = queries.search_for_update(search_id, office_id)
+    if search.deleted_at:
+        raise Conflict("This search was deleted. Bring it back first.")
     if search.version != version:
         raise Conflict(f"This search was changed meanwhile: version {search.version} is in force.")
     subscriptions = queries.subscriptions_of(search.id)
@@ -154,6 +162,8 @@ def edit(
         one.modification_timestamp = now
         if kinds is not None:
             one.kinds = kinds
+        if concierge is not None:
+            one.concierge_yn = concierge
         if schedule is not None:
             for column, value in _schedule_columns(schedule, one.contact, now).items():
                 setattr(one, column, value if one.active_yn or column != "next_send_timestamp" else None)
@@ -161,9 +171,10 @@ def edit(
         search.version += 1
         for column, value in _columns(wanted).items():
             setattr(search, column, value)
-        db.session.add(_version(search, user_id, now))
+        db.session.add(_version(search, user_id, now, restored_from))
         for one in active:
             one.reason_active_or_disabled = ReasonActiveOrDisabled.REVISED.value
+            one.revised_at = now
     search.modification_timestamp = now
     db.session.flush()
     _rewrite_keys(search, subscriptions)
@@ -171,6 +182,56 @@ def edit(
         for one in active:
             if (last_due := windows[one.id]) is not None:
                 queries.add_matches(one, wanted, last_due)
+    return search
+
+
+def restore(
+    search_id: int,
+    older: int,
+    *,
+    office_id: int,
+    version: int,
+    user_id: int | None = None,
+    now: datetime | None = None,
+) -> SavedSearch:
+    """What version `older` asked, as a new version: history is never rewritten. The same wishes make no version.
+
+    Raises as edit() does; NotFound also when the search never had that version.
+    """
+    criteria = queries.criteria_of_version(office_id, search_id, older)
+    return edit(
+        search_id,
+        office_id=office_id,
+        version=version,
+        criteria=criteria,
+        user_id=user_id,
+        restored_from=older,
+        now=now,
+    )
+
+
+def delete(search_id: int, *, office_id: int, now: datetime | None = None) -> SavedSearch:
+    """Out of the lists and off; what waits for a mail is dropped by the last look (PA-16). Idempotent. Raises NotFound.
+
+    Rows stay, so that "why did I get this" has an answer; bring_back() undoes it.
+    """
+    now = now or datetime.now(UTC)
+    search = queries.search_for_update(search_id, office_id)
+    if search.deleted_at is None:
+        search.deleted_at = search.modification_timestamp = now
+        for one in queries.subscriptions_of(search.id):
+            stop(one.id, ReasonActiveOrDisabled.AGENT_DISABLED, now)
+        db.session.flush()
+    return search
+
+
+def bring_back(search_id: int, *, office_id: int, now: datetime | None = None) -> SavedSearch:
+    """A deleted search is in the lists again, still off: whether it sends is another question. Raises NotFound."""
+    search = queries.search_for_update(search_id, office_id)
+    if search.deleted_at is not None:
+        search.deleted_at = None
+        search.modification_timestamp = now or datetime.now(UTC)
+        db.session.flush()
     return search
 
 
@@ -187,10 +248,12 @@ def stop(
     """
     subscription = queries.subscription_for_update(subscription_id, office_id)
     if subscription.active_yn:
+        now = now or datetime.now(UTC)
         subscription.active_yn = False
         subscription.reason_active_or_disabled = ReasonActiveOrDisabled(reason).value
         subscription.next_send_timestamp = None
-        subscription.modification_timestamp = now or datetime.now(UTC)
+        subscription.stopped_at, subscription.resumed_at = now, None
+        subscription.modification_timestamp = now
         db.session.flush()
         queries.replace_keys([subscription.id], [])
     return subscription
@@ -199,13 +262,15 @@ def stop(
 def resume(subscription_id: int, now: datetime | None = None, *, office_id: int | None = None) -> AlertSubscription:
     """Switch a stopped subscription on again, from now on: what happened meanwhile is not mailed (PA-16). Idempotent.
 
-    Raises NotFound, Conflict when the contact is gone, Invalid when the search is too broad by now (PA-14).
+    Raises NotFound, Conflict when the contact is gone or the search was deleted, Invalid when the search is too broad by now (PA-14).
     """
     now = now or datetime.now(UTC)
     subscription = queries.subscription_for_update(subscription_id, office_id)
     if subscription.active_yn:
         return subscription
     search, contact = subscription.saved_search, subscription.contact
+    if search.deleted_at:
+        raise Conflict("This search was deleted. Bring it back first.")
     if contact.contact_status == ContactStatus.DELETED:
         raise Conflict(f"{contact.full_name} was deleted: there is nobody to send to.")
     refuse_too_broad(search.office_id, Criteria.parse(search.criteria), subscription.kinds, now=now)
@@ -213,6 +278,7 @@ def resume(subscription_id: int, now: datetime | None = None, *, office_id: int 
     subscription.active_yn = True
     subscription.reason_active_or_disabled = ReasonActiveOrDisabled.RE_ACTIVATED.value
     subscription.since_snapshot = func.pg_current_snapshot()
+    subscription.resumed_at = now
     subscription.next_send_timestamp = next_send(now, schedule, zone_for(contact))
     subscription.modification_timestamp = now
     db.session.flush()
@@ -322,9 +388,16 @@ def _last_due(subscription: AlertSubscription, now: datetime) -> datetime | None
     return last_send(now, schedule, zone_for(subscription.contact))
 
 
-def _version(search: SavedSearch, user_id: int | None, now: datetime) -> SavedSearchVersion:
+def _version(
+    search: SavedSearch, user_id: int | None, now: datetime, restored_from: int | None = None
+) -> SavedSearchVersion:
     return SavedSearchVersion(
-        saved_search_id=search.id, version=search.version, criteria=search.criteria, user_id=user_id, created_at=now
+        saved_search_id=search.id,
+        version=search.version,
+        criteria=search.criteria,
+        user_id=user_id,
+        restored_from=restored_from,
+        created_at=now,
     )
 
 
