@@ -96,10 +96,11 @@ class SentDay:
 
 
 def would_have_sent(
-    office_id: int, criteria: Criteria, kinds: int, *, days: int = 30, now: datetime
+    office_id: int, criteria: Criteria, kinds: int, *, days: int = 30, since: datetime | None = None, now: datetime
 ) -> Select[int, int, str, date]:
     """(seq, listing_id, kind, day) of each event a search would have told about: a home once for each kind and
-    fingerprint (PA-07), judged on its values at that moment, under the strongest kind asked for (PA-08).
+    fingerprint (PA-07), judged on its values at that moment, under the strongest kind asked for (PA-08). From `since`,
+    or `days` before `now`, until `now`.
 
     An estimate on one point: a drop counts as recorded, though a buyer who was shown a lower price would not be told.
     """
@@ -121,7 +122,7 @@ def would_have_sent(
         )
         .where(
             ListingEvent.office_id == office_id,
-            ListingEvent.recorded_at > now - timedelta(days=days),
+            ListingEvent.recorded_at > (since or now - timedelta(days=days)),
             ListingEvent.recorded_at <= now,
             ListingEvent.alertable,
             wanted != 0,
