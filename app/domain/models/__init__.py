@@ -3,6 +3,7 @@
 from app.domain.models.alert_subscription import AlertSubscription
 from app.domain.models.area import AreaKind, AreaName
 from app.domain.models.audit_entry import AuditEntry
+from app.domain.models.canary_trip import CanaryTrip
 from app.domain.models.contact import Contact
 from app.domain.models.digest import KIND_BITS, AlertKind, BuyerListing, Digest, DigestItem, DigestState, ItemOutcome
 from app.domain.models.import_batch import ImportBatch, ImportOutcome, ImportRow, ImportState
@@ -25,6 +26,7 @@ from app.domain.models.member import Member
 from app.domain.models.office import Office
 from app.domain.models.outbound_message import EventType, MessageEvent, MessageState, OutboundMessage, Stream
 from app.domain.models.saved_search import SavedSearch, SavedSearchVersion, SearchKey
+from app.domain.models.subscription_past import SubscriptionPast
 from app.domain.models.suppression import Suppression, SuppressionReason, SuppressionScope
 from app.domain.models.user import Role, User
 
@@ -41,6 +43,7 @@ __all__ = [
     "AttemptOutcome",
     "AuditEntry",
     "BuyerListing",
+    "CanaryTrip",
     "Contact",
     "Digest",
     "DigestItem",
@@ -77,6 +80,7 @@ __all__ = [
     "SchedulePause",
     "SearchKey",
     "Stream",
+    "SubscriptionPast",
     "Suppression",
     "SuppressionReason",
     "SuppressionScope",

@@ -180,6 +180,10 @@ RULES: tuple[Rule, ...] = (
         "digest",
         _older("digest", "created_at", "NOT EXISTS (SELECT 1 FROM outbound_message m WHERE m.digest_id = digest.id)"),
     ),
+    Rule(
+        "subscription_past", "18 months", timedelta(days=548), "subscription_past", _older("subscription_past", "until")
+    ),
+    Rule("canary_trip", "90 days", timedelta(days=90), "canary_trip", _older("canary_trip", "due_at")),
     Rule("listing_event", "18 months", timedelta(days=548), "listing_event", _older("listing_event", "recorded_at")),
     Rule(
         "alert_match",
