@@ -95,6 +95,13 @@ def _addresses(text: str) -> tuple[str, ...]:
     return found
 
 
+def _origins(text: str) -> tuple[str, ...]:
+    found = tuple(each.strip().rstrip("/") for each in text.split(",") if each.strip())
+    if any(not re.fullmatch(r"https?://[A-Za-z0-9.*-]+(:\d+)?", each) for each in found):
+        raise ValueError("write origins with commas: https://photos.example.com, https://*.cdn.example")
+    return found
+
+
 def _pattern(text: str) -> str:
     if "{event_id}" not in _url("http", "https")(text):
         raise ValueError("must hold {event_id}")
@@ -122,6 +129,11 @@ class Config:
     )
     mail_from: str = setting(about="From of alert mails, on a domain whose SPF, DKIM and DMARC you own")
     files_dir: Path = setting(Path, Path("var/files"), about="a folder for uploads and import results")  # noqa: RUF009
+    photo_origins: tuple[str, ...] = setting(
+        _origins,
+        (),
+        about="where photographs of homes come from, with commas: https://photos.example.com; pages load no others",
+    )
     legacy_mongo_url: str = setting(str, "", about="the legacy MongoDB to stay in step with; empty = none")
     slack_api_url: str = setting(str, "", about="another address for Slack's Web API; empty = slack.com")
     slack_bot_token: str = setting(str, "", about="the token of Porchlight's bot in your Slack workspace: xoxb-…")

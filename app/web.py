@@ -23,7 +23,7 @@ from werkzeug.routing import IntegerConverter
 from app import display
 from app.domain.errors import Forbidden
 from app.domain.models import Role
-from app.extensions import login
+from app.extensions import login, settings
 
 BLUEPRINTS: tuple[str, ...] = (
     "ops",
@@ -193,11 +193,16 @@ def begin_request() -> None:
     structlog.contextvars.bind_contextvars(request_id=g.request_id)
 
 
+def pictures_from() -> tuple[str, ...]:
+    """Where the pictures of our pages may come from."""
+    return ("'self'", "data:", *settings().photo_origins)
+
+
 def send_headers(response: Response) -> Response:
     headers = response.headers
     headers.setdefault(
         "Content-Security-Policy",
-        "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self'; "
+        f"default-src 'self'; img-src {' '.join(pictures_from())}; object-src 'none'; base-uri 'none'; form-action 'self'; "
         "frame-ancestors 'none'",
     )
     headers.setdefault("X-Content-Type-Options", "nosniff")

@@ -27,6 +27,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from devstack import ports
 from devstack.letters import Letter, Letters
+from devstack.photos import photo
 from devstack.web import make_site, serve
 
 _PAGE = 100
@@ -182,6 +183,14 @@ def make_mailbox(letters: Letters) -> Flask:
             "default-src 'none'; img-src * data:; style-src 'unsafe-inline' *; font-src *;"
             " sandbox allow-same-origin allow-popups allow-popups-to-escape-sandbox"
         )
+        return answer
+
+    @site.get("/photos/<int:number>.jpg")
+    def show_photo(number: int) -> Response:
+        """What the mails of the demo show; it stands here so that a mail can be read while the product is down."""
+        answer = Response(photo(number), mimetype="image/jpeg")
+        answer.headers["Cache-Control"] = "public, max-age=86400"
+        answer.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
         return answer
 
     @site.get("/messages/<key>/raw")

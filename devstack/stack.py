@@ -122,7 +122,7 @@ class Stack:
         if self._is_unfurnished():
             self.screen.say("The house is empty: moving in the demo brokerage …")
             try:
-                self.run_once("demo", [sys.executable, "-m", "flask", "demo"])
+                self.run_once("demo", [sys.executable, "-m", "flask", "demo", "--photos", self._photos])
             except DevstackError as error:
                 self.screen.say(f"{error} Going on with an empty house.")
             else:
@@ -357,6 +357,7 @@ class Stack:
             "MAIL_FROM": "Porchlight Alerts <alerts@alerts.harborvine.example>",
             "FILES_DIR": str(self.directory / "files"),
             "LOG_FORMAT": "console",
+            "PHOTO_ORIGINS": f"http://{ports.HOST}:{port['mailbox']}",
             "SESSION_COOKIE_SECURE": "0",
             "SECRET_KEY": secret,
             # The demo's password is public, so nobody but this machine may knock.
@@ -369,6 +370,10 @@ class Stack:
             own |= {"SLACK_BOT_TOKEN": slack.TOKEN, "ALARM_SLACK_CHANNEL": "#ops"}
         settings = {name: os.environ.get(name) or value for name, value in own.items()}
         return settings | urls | self._given | {"PORT": str(port["web"]), "TZ": "UTC"}
+
+    @property
+    def _photos(self) -> str:
+        return f"http://{ports.HOST}:{self.state.ports['mailbox']}/photos"
 
     def _child_environment(self) -> dict[str, str]:
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"

@@ -19,7 +19,8 @@ from app.extensions import db
 @click.option(
     "--days", default=3, show_default=True, type=click.IntRange(1, 30), help="Days of alerts, with real mail."
 )
-def demo(seed: int, listings: int, buyers: int, searches: int, days: int) -> None:
+@click.option("--photos", default="", help="Where photographs lie, as NUMBER.jpg; without it the homes have none.")
+def demo(seed: int, listings: int, buyers: int, searches: int, days: int, photos: str) -> None:
     """Fill an empty database with a brokerage: offices, agents, listings with a history, buyers, searches, and a few
     days of alerts whose mails are really sent. Refuses a database that already has an office."""
     from app.demo import people, story
@@ -30,7 +31,7 @@ def demo(seed: int, listings: int, buyers: int, searches: int, days: int) -> Non
     logging.getLogger().setLevel(logging.WARNING)  # a thousand mails need no thousand lines
     begun = time.monotonic()
     counts = story.tell(
-        story.Scale(listings=listings, buyers=buyers, searches=searches, days=days),
+        story.Scale(listings=listings, buyers=buyers, searches=searches, days=days, photos=photos),
         seed,
         lambda sentence: click.echo(f"  {time.monotonic() - begun:5.1f} s  {sentence}"),
     )

@@ -37,8 +37,8 @@ def round_price(amount: float) -> Decimal:
     return Decimal(base - 100 if base % 10_000 == 0 and base > 200_000 else base)
 
 
-def a_home(number: int, random: Random, listed_at: datetime, agents: list[int]) -> Home:
-    """The number makes the key; everything else is drawn. Some facts are unknown, as in any feed."""
+def a_home(number: int, random: Random, listed_at: datetime, agents: list[int], photos: str = "") -> Home:
+    """The number makes the key and the photograph; everything else is drawn. Some facts are unknown, as in any feed."""
     town = random.choices(TOWNS, weights=[town.weight for town in TOWNS])[0]
     property_type, sub_type, _ = random.choices(TYPES, weights=[weight for *_, weight in TYPES])[0]
     land = property_type == "Land"
@@ -99,6 +99,8 @@ def a_home(number: int, random: Random, listed_at: datetime, agents: list[int]) 
         "listing_contract_date": listed_at.date(),
         "on_market_timestamp": listed_at,
     }
+    if photos and not land:
+        values |= {"preferred_photo_url": f"{photos}/{number}.jpg", "photos_count": 1 + number % 24}
     return Home(values, listed_at)
 
 

@@ -43,6 +43,8 @@ class Scale:
     buyers: int = 300
     searches: int = 600
     days: int = 3
+    photos: str = ""
+    """Where photographs lie, as NUMBER.jpg."""
 
 
 @dataclass
@@ -54,6 +56,7 @@ class World:
     now: datetime
     homes: list[homes.Home] = field(default_factory=list)
     listed: int = 0
+    photos: str = ""
 
 
 def tell(scale: Scale, seed: int, say: Tell, now: datetime | None = None) -> dict[str, int]:
@@ -62,6 +65,7 @@ def tell(scale: Scale, seed: int, say: Tell, now: datetime | None = None) -> dic
     random = Random(seed)  # noqa: S311 — repeatable on purpose
     say("An office, its people and its buyers")
     world = found(random, now)
+    world.photos = scale.photos
     contacts = bring_buyers(world, scale.buyers)
     alerts_begin = start_of_day(now) - timedelta(days=scale.days - 1)
     say(f"{scale.listings:,} listings, and sixty days of what happened to them")
@@ -151,7 +155,7 @@ def open_the_market(world: World, count: int, until: datetime) -> None:
     stock = count - a_day * MARKET_DAYS
     for _ in range(stock):
         listed_at = first_day - timedelta(days=world.random.expovariate(1 / 70), hours=world.random.uniform(4, 14))
-        world.homes.append(homes.a_home(len(world.homes), world.random, listed_at, agents))
+        world.homes.append(homes.a_home(len(world.homes), world.random, listed_at, agents, world.photos))
     record(
         world.office.id, SOURCE, [home.values for home in world.homes], origin=Origin.BACKFILL, now=first_day
     )  # fmt: skip
@@ -176,7 +180,7 @@ def a_quiet_step(world: World, moment: datetime, agents: list[int], new: int, sh
             home.values |= change
             rows.append(home.values)
     for _ in range(new):
-        home = homes.a_home(len(world.homes), world.random, moment - timedelta(minutes=4), agents)
+        home = homes.a_home(len(world.homes), world.random, moment - timedelta(minutes=4), agents, world.photos)
         world.homes.append(home)
         rows.append(home.values)
     if rows:
