@@ -28,7 +28,14 @@ LONGEST_PLATE = 6
 MOST_SEARCHES_NAMED = 3
 
 NUMBERS = ("No", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine", "Ten")
-TONES = {AlertKind.NEW: "new", AlertKind.PRICE_DROP: "drop", AlertKind.BACK_ON_MARKET: "back"}
+TONES = {
+    AlertKind.BACK_ON_MARKET: "back",
+    AlertKind.NEW: "new",
+    AlertKind.PRICE_DROP: "drop",
+    AlertKind.NOW_MATCHES: "new",
+    AlertKind.OPEN_HOUSE: "back",
+    AlertKind.STATUS_CHANGE: "back",
+}
 
 
 _PHONE = re.compile(r"\+?[(]?\d[\d ().\u2010-\u2013/-]{5,30}\d")

@@ -5,8 +5,21 @@ from app.domain.models.area import AreaKind, AreaName
 from app.domain.models.audit_entry import AuditEntry
 from app.domain.models.canary_trip import CanaryTrip
 from app.domain.models.contact import Contact
-from app.domain.models.digest import KIND_BITS, AlertKind, BuyerListing, Digest, DigestItem, DigestState, ItemOutcome
+from app.domain.models.digest import (
+    DEFAULT_KINDS,
+    KIND_BITS,
+    AlertKind,
+    BuyerListing,
+    Digest,
+    DigestItem,
+    DigestState,
+    ItemOutcome,
+    ListingPreference,
+    MatchCause,
+)
+from app.domain.models.household import Household, HouseholdMail
 from app.domain.models.import_batch import ImportBatch, ImportOutcome, ImportRow, ImportState
+from app.domain.models.inbound_event import InboundEvent, InboundState, ProviderDay
 from app.domain.models.incident import Alarm, AlarmOccasion, AlarmOutcome, Incident, IncidentTone, IntegrationCheck
 from app.domain.models.job_run import (
     AttemptOutcome,
@@ -21,16 +34,19 @@ from app.domain.models.job_run import (
 )
 from app.domain.models.job_tally import JobDay, JobHour, TableSize
 from app.domain.models.listing import Listing, ListingEvent
-from app.domain.models.match import AlertMatch, MatchBatch, MatchCursor
+from app.domain.models.mail_hold import HoldCause, HoldState, MailHold
+from app.domain.models.match import AlertMatch, MatchBatch, MatchCursor, WaitsFor
 from app.domain.models.member import Member
 from app.domain.models.office import Office
-from app.domain.models.outbound_message import EventType, MessageEvent, MessageState, OutboundMessage, Stream
+from app.domain.models.open_house import ListingOwner, OpenHouse, OpenHouseStatus, OpenHouseType
+from app.domain.models.outbound_message import Cause, EventType, MessageEvent, MessageState, OutboundMessage, Stream
 from app.domain.models.saved_search import SavedSearch, SavedSearchVersion, SearchKey
 from app.domain.models.subscription_past import SubscriptionPast
 from app.domain.models.suppression import Suppression, SuppressionReason, SuppressionScope
 from app.domain.models.user import Role, User
 
 __all__ = [
+    "DEFAULT_KINDS",
     "KIND_BITS",
     "Alarm",
     "AlarmOccasion",
@@ -65,14 +81,22 @@ __all__ = [
     "JobSchedule",
     "Listing",
     "ListingEvent",
+    "ListingOwner",
+    "ListingPreference",
+    "MailHold",
     "MatchBatch",
+    "MatchCause",
     "MatchCursor",
     "Member",
     "MessageEvent",
     "MessageState",
     "Office",
+    "OpenHouse",
+    "OpenHouseStatus",
+    "OpenHouseType",
     "OutboundMessage",
     "ProcessHeartbeat",
+    "ProviderDay",
     "Role",
     "RunState",
     "SavedSearch",

@@ -1,10 +1,11 @@
-from datetime import datetime, time
+from datetime import date, datetime, time
 
 from sqlalchemy import (
     ARRAY,
     BigInteger,
     Boolean,
     CheckConstraint,
+    Date,
     DateTime,
     ForeignKey,
     Index,
@@ -37,6 +38,11 @@ class AlertSubscription(Model):
         Index("alert_subscription_contact_idx", "contact_id"),
         # Finds the few whose beginning lies within a batch of events.
         Index("alert_subscription_since_idx", text("pg_snapshot_xmax(since_snapshot)")),
+        Index(
+            "alert_subscription_still_watching_idx",
+            "still_watching_at",
+            postgresql_where=text("still_watching_at IS NOT NULL"),
+        ),
         Index("alert_subscription_next_send_idx", "next_send_timestamp", postgresql_where="active_yn"),
     )
 
@@ -55,8 +61,12 @@ class AlertSubscription(Model):
     """Wall time in the buyer's zone (PA-20)."""
     next_send_timestamp: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     """When the next mail is due; null for ASAP, which every alerts run serves."""
+    served_on: Mapped[date | None] = mapped_column(Date)
+    """The local date of the last due moment that was served: one a day, whatever clocks and zones do (PA-20)."""
+    still_watching_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    """When to say “still watching” if nothing was found for a month; null: not wanted (PA-12)."""
     last_new_changed_timestamp: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
-    kinds: Mapped[int] = mapped_column(SmallInteger, server_default="7")
+    kinds: Mapped[int] = mapped_column(SmallInteger, server_default="31")
     """Which kinds to tell about, the bits of listing_event.kinds."""
     since_snapshot: Mapped[str] = mapped_column(PgSnapshot, server_default=func.pg_current_snapshot())
     """What was already visible when this began or was resumed is not news (PA-13, PA-16)."""

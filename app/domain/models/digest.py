@@ -1,7 +1,7 @@
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import BigInteger, CheckConstraint, DateTime, ForeignKey, Index, Integer, Text, text
+from sqlalchemy import BigInteger, Boolean, CheckConstraint, DateTime, ForeignKey, Index, Integer, Text, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.domain.models.columns import CreatedAt, Id, Money, one_of
@@ -15,6 +15,8 @@ class DigestState(StrEnum):
     """Its message is queued or has been sent: see the message."""
     EMPTY = "empty"
     """Every item was dropped before a message was made: nothing is sent (PA-12)."""
+    HELD = "held"
+    """It has no message yet: its run is still being counted, or a person is asked first (PA-27)."""
 
 
 class ItemOutcome(StrEnum):
@@ -30,9 +32,38 @@ class AlertKind(StrEnum):
     BACK_ON_MARKET = "Back on market"
     NEW = "New"
     PRICE_DROP = "Price drop"
+    NOW_MATCHES = "Now matches"
+    OPEN_HOUSE = "Open house"
+    STATUS_CHANGE = "Status change"
 
 
-KIND_BITS = {AlertKind.NEW: 1, AlertKind.PRICE_DROP: 2, AlertKind.BACK_ON_MARKET: 4}
+KIND_BITS = {
+    AlertKind.NEW: 1,
+    AlertKind.PRICE_DROP: 2,
+    AlertKind.BACK_ON_MARKET: 4,
+    AlertKind.NOW_MATCHES: 8,
+    AlertKind.OPEN_HOUSE: 16,
+    AlertKind.STATUS_CHANGE: 32,
+}
+DEFAULT_KINDS = sum(KIND_BITS.values()) - KIND_BITS[AlertKind.STATUS_CHANGE]
+"""What a new subscription is told about; changes of status are asked for."""
+
+
+class MatchCause(StrEnum):
+    """What made a home match that did not before."""
+
+    PRICE = "price"
+    STATUS = "status"
+    DETAILS = "details"
+    """Late data entry: other columns, while it is new on the market."""
+
+
+class ListingPreference(StrEnum):
+    """RESO ContactListingPreference: what a buyer thinks of a home."""
+
+    DISCARD = "Discard"
+    FAVORITE = "Favorite"
+    POSSIBILITY = "Possibility"
 
 
 class Digest(Model):
@@ -41,7 +72,9 @@ class Digest(Model):
     __tablename__ = "digest"
     __table_args__ = (
         one_of("state", DigestState),
-        Index("digest_recipient_window_key", "office_id", "recipient", "window_end", unique=True),
+        Index("digest_once_key", "office_id", "recipient", "window_end", "needs_approval", unique=True),
+        Index("digest_held_idx", "office_id", "id", postgresql_where=text("state = 'held'")),
+        Index("digest_hold_idx", "hold_id", postgresql_where=text("hold_id IS NOT NULL")),
         Index("digest_contact_idx", "contact_id", text("id DESC")),
         Index("digest_created_idx", "created_at"),
     )
@@ -59,6 +92,16 @@ class Digest(Model):
     items_shown: Mapped[int] = mapped_column(Integer, server_default="0")
     items_dropped: Mapped[int] = mapped_column(Integer, server_default="0")
     job_run_id: Mapped[int | None] = mapped_column(BigInteger)
+    is_instant: Mapped[bool] = mapped_column(Boolean, server_default="false")
+    """It counts among the few that a buyer gets in an hour and a day (PA-10)."""
+    needs_approval: Mapped[bool] = mapped_column(Boolean, server_default="false")
+    """Of searches whose every mail an agent approves; it may stand beside another one of its window."""
+    hold_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("mail_hold.id"))
+    """The halt of its run (PA-27)."""
+    decided_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    """When it was approved or declined by itself."""
+    decided_by_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("user.id"))
+    decided_reason: Mapped[str] = mapped_column(Text, server_default="")
     created_at: Mapped[CreatedAt]
 
     contact: Mapped[Contact] = relationship(lazy="raise")
@@ -71,6 +114,7 @@ class DigestItem(Model):
     __table_args__ = (
         one_of("outcome", ItemOutcome),
         one_of("kind", AlertKind),
+        one_of("cause", MatchCause),
         CheckConstraint("(outcome = 'dropped') = (drop_reason IS NOT NULL)", name="drop_reason"),
         # PA-07: the database, not the code, forbids telling one address the same thing twice.
         Index(
@@ -102,13 +146,18 @@ class DigestItem(Model):
     search_version: Mapped[int] = mapped_column(Integer)
     kind: Mapped[str] = mapped_column(Text)
     fingerprint: Mapped[str] = mapped_column(Text)
-    """Price for drops, market spell for New and Back on market (PA-07)."""
+    """Price for drops, market spell for New, Back on market and Now matches, the status for a change of it, the key of
+    an open house (PA-07)."""
+    cause: Mapped[str | None] = mapped_column(Text)
+    """Of Now matches: what made it match."""
     price_before: Mapped[Money | None]
     price_shown: Mapped[Money | None]
     outcome: Mapped[str] = mapped_column(Text)
     drop_reason: Mapped[str | None] = mapped_column(Text)
     position: Mapped[int | None] = mapped_column(Integer)
     """Its place in the mail, from 1; null unless shown."""
+    since: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    """The subscription's watermark: what the home was then is what it is compared with (PA-04)."""
 
     listing: Mapped[Listing] = relationship(lazy="raise")
 
@@ -117,10 +166,15 @@ class BuyerListing(Model):
     """What a buyer was shown of a listing, and at what price (RESO ContactListings). Written when a mail is sent."""
 
     __tablename__ = "buyer_listing"
-    __table_args__ = (Index("buyer_listing_listing_idx", "listing_id"),)
+    __table_args__ = (
+        one_of("contact_listing_preference", ListingPreference),
+        Index("buyer_listing_listing_idx", "listing_id"),
+    )
 
     contact_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("contact.id"), primary_key=True)
     listing_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("listing.id"), primary_key=True)
     last_price_shown: Mapped[Money | None]
     market_spell_no: Mapped[int] = mapped_column(Integer, server_default="0")
     listing_sent_timestamp: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    contact_listing_preference: Mapped[str | None] = mapped_column(Text)
+    listing_viewed_yn: Mapped[bool] = mapped_column(Boolean, server_default="false")

@@ -235,9 +235,15 @@ class ListingEvent(Model):
     listing_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("listing.id"))
     change_type: Mapped[str] = mapped_column(Text)
     kinds: Mapped[int] = mapped_column(SmallInteger, server_default="0")
-    """Bits: 1 New, 2 Price drop, 4 Back on market. Zero: nothing a search could be told about."""
+    """Bits: 1 New, 2 Price drop, 4 Back on market, 8 Now matches, 16 Open house, 32 Status change. Zero: nothing a search
+    could be told about."""
     changes: Mapped[dict[str, Any]] = mapped_column(JSONB)
     """{field: [before, after]}; money and times as text."""
+    before: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    """The former values of the columns below that changed, where the kind of news depends on them:
+    jsonb_populate_record(event, before) is the home before it."""
+    open_house_id: Mapped[int | None] = mapped_column(BigInteger)
+    """The open house it is about; not a foreign key, so that either may leave first."""
     origin: Mapped[str] = mapped_column(Text)
     alertable: Mapped[bool] = mapped_column(Boolean)
     not_alertable_reason: Mapped[str | None] = mapped_column(Text)

@@ -73,8 +73,55 @@ class PropertySubType(StrEnum):
     WAREHOUSE = "Warehouse"
 
 
+class SpecialListingConditions(StrEnum):
+    """Open in RESO; the order is the bit number in listing_event.special_conditions and must only grow at the end."""
+
+    AUCTION = "Auction"
+    BANKRUPTCY_PROPERTY = "Bankruptcy Property"
+    CONSERVATORSHIP = "Conservatorship"
+    HUD_OWNED = "HUD Owned"
+    IN_FORECLOSURE = "In Foreclosure"
+    NOTICE_OF_DEFAULT = "Notice Of Default"
+    PROBATE_LISTING = "Probate Listing"
+    REAL_ESTATE_OWNED = "Real Estate Owned"
+    SHORT_SALE = "Short Sale"
+    STANDARD = "Standard"
+    THIRD_PARTY_APPROVAL = "Third Party Approval"
+    TRUST = "Trust"
+
+
+class FeeFrequency(StrEnum):
+    """How often a fee is due. Open in RESO."""
+
+    ANNUALLY = "Annually"
+    BI_MONTHLY = "Bi-Monthly"
+    BI_WEEKLY = "Bi-Weekly"
+    DAILY = "Daily"
+    MONTHLY = "Monthly"
+    ONE_TIME = "One Time"
+    QUARTERLY = "Quarterly"
+    SEASONAL = "Seasonal"
+    SEMI_ANNUALLY = "Semi-Annually"
+    SEMI_MONTHLY = "Semi-Monthly"
+    WEEKLY = "Weekly"
+
+
+PAYMENTS_A_YEAR = {
+    FeeFrequency.ANNUALLY: 1,
+    FeeFrequency.SEMI_ANNUALLY: 2,
+    FeeFrequency.QUARTERLY: 4,
+    FeeFrequency.BI_MONTHLY: 6,
+    FeeFrequency.MONTHLY: 12,
+    FeeFrequency.SEMI_MONTHLY: 24,
+    FeeFrequency.BI_WEEKLY: 26,
+    FeeFrequency.WEEKLY: 52,
+    FeeFrequency.DAILY: 365,
+}
+"""A fee paid once or by the season has no amount for a month."""
+
+
 class ChangeType(StrEnum):
-    """RESO ChangeType, plus ATTRIBUTES (ours) for a write that changes neither price nor status."""
+    """RESO ChangeType, plus two of ours: ATTRIBUTES for a write that changes neither price nor status, and OPEN_HOUSE."""
 
     NEW_LISTING = "New Listing"
     PRICE_CHANGE = "Price Change"
@@ -90,6 +137,7 @@ class ChangeType(StrEnum):
     PENDING = "Pending"
     WITHDRAWN = "Withdrawn"
     ATTRIBUTES = "Attributes"
+    OPEN_HOUSE = "Open House"
 
 
 class Origin(StrEnum):

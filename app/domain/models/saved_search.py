@@ -114,7 +114,8 @@ class SearchKey(Model):
     sub_types: Mapped[int] = mapped_column(BigInteger)
     """Bit mask of PropertySubType; bit 61 = a sub type we do not know, bit 62 = none given."""
     triggers: Mapped[int] = mapped_column(Integer)
-    """Status bits 0–10 in StandardStatus order, kind bits from 11 (1<<11 New, 1<<12 Price drop, 1<<13 Back)."""
+    """Status bits 0–10 in StandardStatus order, kind bits from 11 (1<<11 New, 1<<12 Price drop,
+    1<<13 Back on market, 1<<14 Now matches, 1<<15 Open house, 1<<16 Status change)."""
     year_lo: Mapped[int] = mapped_column(SmallInteger)
     year_hi: Mapped[int] = mapped_column(SmallInteger)
     beds_lo: Mapped[int] = mapped_column(SmallInteger)

@@ -185,6 +185,7 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule("canary_trip", "90 days", timedelta(days=90), "canary_trip", _older("canary_trip", "due_at")),
     Rule("listing_event", "18 months", timedelta(days=548), "listing_event", _older("listing_event", "recorded_at")),
+    Rule("open_house", "18 months", timedelta(days=548), "open_house", _older("open_house", "open_house_start_time")),
     Rule(
         "alert_match",
         "90 days",
@@ -210,6 +211,7 @@ KEPT: dict[str, str] = {
     "job_log_line": "leaves with its run",
     "job_schedule": "one for each kind of job",
     "listing": "one for each home; a change is an event, not a row",
+    "listing_owner": "one or two for each home that the office sells",
     "match_cursor": "one row",
     "member": "the people of the office",
     "office": "the offices",

@@ -19,7 +19,7 @@ from sqlalchemy.exc import IntegrityError
 
 from app.domain.errors import Conflict, Invalid
 from app.domain.listings.areas import area_ids
-from app.domain.models import AlertSubscription, Contact, SavedSearch, SavedSearchVersion
+from app.domain.models import DEFAULT_KINDS, AlertSubscription, Contact, SavedSearch, SavedSearchVersion
 from app.domain.models.lookups import ContactStatus, ReasonActiveOrDisabled
 from app.domain.searches import queries
 from app.domain.searches.criteria import Criteria
@@ -47,7 +47,7 @@ def create(
     schedule_type: str,
     send_time: time | None = None,
     daily_schedule: Sequence[str] = (),
-    kinds: int = ALL_KINDS,
+    kinds: int = DEFAULT_KINDS,
     concierge: bool = False,
     member_id: int | None = None,
     user_id: int | None = None,
