@@ -81,6 +81,7 @@ class Market:
                 "postal_code": perhaps(city.postal(rnd.randrange(POSTALS))) or "",
                 "county_or_parish": city.county,
                 "subdivision_name": perhaps(city.hood(rnd.randrange(HOODS)), 0.2) or "",
+                "mls_area_major": "",
                 "latitude": round(rnd.gauss(city.latitude, 0.03), 6) if spot else None,
                 "longitude": round(rnd.gauss(city.longitude, 0.04), 6) if spot else None,
                 "standard_status": rnd.choices(("Active", "Coming Soon", "Active Under Contract"), (94, 3, 3))[0],

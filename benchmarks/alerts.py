@@ -25,6 +25,7 @@ from psycopg import sql
 
 from app.domain.alerts import match
 from app.domain.listings.areas import area_ids, micro_degrees
+from app.domain.listings.carried import PLACE_COLUMNS
 from app.domain.models import AreaKind
 from app.domain.searches.criteria import Criteria
 from app.domain.searches.keys import Key, explode
@@ -147,13 +148,13 @@ class Bench:
                 self.now,
                 home["standard_status"],
                 *(home[name] for name in carried),
-                *(self.areas.get((kind, home[kind.value])) for kind in AreaKind),
+                *(self.areas.get((kind, home[kind.value])) for kind in PLACE_COLUMNS.values()),
                 micro_degrees(home["latitude"]),
                 micro_degrees(home["longitude"]),
             )
             for number, home in enumerate(self.homes, 1)
         )
-        places = ("city_area_id", "postal_code_area_id", "county_area_id", "subdivision_area_id")
+        places = tuple(PLACE_COLUMNS)
         self._copy(
             "listing_event",
             (
@@ -212,9 +213,7 @@ class Bench:
                         conditions.append(f"{field} {sign} %s")
                         values.append(bound)
         places = []
-        columns = dict(
-            zip(AreaKind, ("city_area_id", "postal_code_area_id", "county_area_id", "subdivision_area_id"), strict=True)
-        )
+        columns = {kind: column for column, kind in PLACE_COLUMNS.items()}
         for kind, column in columns.items():
             if names := getattr(criteria, kind.value):
                 places.append(f"{column} = ANY (%s)")

@@ -183,8 +183,11 @@ def facts(listing: Any) -> list[tuple[str, str]]:
         ("Year built", listing.year_built),
         ("Garage", plural(listing.garage_spaces, "space") if listing.garage_spaces is not None else None),
         ("Stories", number(listing.stories_total) if listing.stories_total is not None else None),
-        ("Waterfront", None if listing.waterfront_yn is None else "Yes" if listing.waterfront_yn else "No"),
+        *((name, _yes_or_no(getattr(listing, column))) for column, name in FEATURE_WORDS.items()),
+        ("Association fee", fee_words(listing)),
+        ("Sale", ", ".join(listing.special_listing_conditions or ())),
         ("Subdivision", listing.subdivision_name),
+        ("MLS area", listing.mls_area_major),
         ("County", listing.county_or_parish),
         ("Postal code", listing.postal_code),
         ("Parcel", listing.parcel_number),
@@ -200,6 +203,27 @@ def facts(listing: Any) -> list[tuple[str, str]]:
         ("Address", None if listing.internet_address_display_yn else "Kept from buyers"),
     ]
     return [(name, str(value)) for name, value in known if value not in (None, "")]
+
+
+FEATURE_WORDS = {
+    "waterfront_yn": "Waterfront",
+    "pool_private_yn": "Private pool",
+    "new_construction_yn": "New construction",
+    "senior_community_yn": "Senior community",
+}
+
+
+def _yes_or_no(value: bool | None) -> str | None:
+    return None if value is None else "Yes" if value else "No"
+
+
+def fee_words(listing: Any) -> str | None:
+    """$250 a month; where that is not known, the fee as it was given."""
+    if listing.association_fee_monthly is not None:
+        return f"{money(listing.association_fee_monthly)} a month" if listing.association_fee_monthly else "None"
+    if listing.association_fee is None:
+        return None
+    return f"{money(listing.association_fee)}, {(listing.association_fee_frequency or 'how often is unknown').lower()}"
 
 
 def reading_words(next_alerts_at: datetime | None) -> str:
@@ -382,7 +406,7 @@ def said(name: str, value: Any) -> str:
             return exact_time(value if isinstance(value, datetime) else datetime.fromisoformat(value))
     except (InvalidOperation, ValueError, TypeError):
         pass
-    words = str(value)
+    words = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
     return words if len(words) <= 80 else words[:79].rstrip() + "…"
 
 

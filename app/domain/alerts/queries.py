@@ -164,7 +164,7 @@ _EVENT = f"""
         {_fit("year_built", 0, SMALL_HIGH - 1, SMALL_LOW, "smallint")} AS year_floor,
         {_fit("bedrooms_total", 0, SMALL_HIGH - 1, SMALL_LOW, "smallint")} AS beds,
         {_fit("floor(baths_equivalent * 100)", 0, SMALL_HIGH - 1, SMALL_LOW, "smallint")} AS baths,
-        city_area_id, postal_code_area_id, county_area_id, subdivision_area_id,
+        city_area_id, postal_code_area_id, county_area_id, subdivision_area_id, mls_area_id,
         {", ".join(f"{_cell(level, size)} AS cell_{level}" for level, size in enumerate(CELL_SIZES))}
     FROM listing_event WHERE seq = ANY (CAST(:seqs AS bigint[]))
 """
@@ -177,6 +177,7 @@ _PLACES = ", ".join(
         "event.postal_code_area_id",
         "event.county_area_id",
         "event.subdivision_area_id",
+        "event.mls_area_id",
         *(f"event.cell_{level}" for level in range(len(CELL_SIZES))),
     )
 )

@@ -44,6 +44,7 @@ LISTING_COLUMNS = (
     "postal_code",
     "county_or_parish",
     "subdivision_name",
+    "mls_area_major",
     "latitude",
     "longitude",
     "waterfront_yn",
@@ -358,7 +359,7 @@ INSERT INTO digest (office_id, contact_id, recipient, window_end, state, token, 
                     created_at)
 SELECT office_id, contact_id, recipient, window_end, state, token, items_shown, items_dropped, job_run_id, created_at
 FROM json_populate_recordset(NULL::digest, CAST(:rows AS json))
-ON CONFLICT (office_id, recipient, window_end) DO NOTHING
+ON CONFLICT (office_id, recipient, window_end, needs_approval) DO NOTHING
 RETURNING id, contact_id
 """)
 

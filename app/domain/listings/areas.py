@@ -1,4 +1,4 @@
-"""The dictionary of places: every city, postal code, county and subdivision by one small integer, and what counts as the same name.
+"""The dictionary of places: every city, postal code, county, subdivision and MLS area by one small integer, and what counts as the same name.
 
 Listings and searches both name places through here, so that matching compares integers and never spellings.
 """

@@ -25,6 +25,8 @@ class Kind(StrEnum):
     """Never null: unknown is the empty string."""
     WORD = "word"
     """A lookup value; null when unknown."""
+    WORDS = "words"
+    """Several lookup values, sorted; null when none is known."""
     STATUS = "status"
     MONEY = "money"
     AREA = "area"
@@ -104,6 +106,7 @@ _ALL = (
     _count("year_built", "Year built", 1600, 2200),
     Field("stories_total", Kind.NUMBER, "Stories", Decimal(0), Decimal(999), 1),
     _count("garage_spaces", "Garage spaces"),
+    Field("new_construction_yn", Kind.YES_NO, "New construction"),
     Field("unparsed_address", Kind.TEXT, "Address"),
     Field("unit_number", Kind.TEXT, "Unit", longest=50),
     Field("city", Kind.TEXT, "City", longest=100),
@@ -111,9 +114,17 @@ _ALL = (
     Field("postal_code", Kind.TEXT, "Postal code", longest=10),
     Field("county_or_parish", Kind.TEXT, "County", longest=100),
     Field("subdivision_name", Kind.TEXT, "Subdivision", longest=100),
+    Field("mls_area_major", Kind.TEXT, "MLS area", longest=100),
+    Field("property_time_zone_name", Kind.TEXT, "Time zone", longest=64),
     Field("latitude", Kind.DEGREES, "Latitude", Decimal(-90), Decimal(90), 8),
     Field("longitude", Kind.DEGREES, "Longitude", Decimal(-180), Decimal(180), 8),
     Field("waterfront_yn", Kind.YES_NO, "Waterfront"),
+    Field("pool_private_yn", Kind.YES_NO, "Private pool"),
+    Field("senior_community_yn", Kind.YES_NO, "Senior community"),
+    Field("association_fee", Kind.MONEY, "Association fee", Decimal(0), Decimal("9999999.99"), 2),
+    Field("association_fee_frequency", Kind.WORD, "Fee is paid"),
+    _money("association_fee_monthly", "Association fee a month", "0"),
+    Field("special_listing_conditions", Kind.WORDS, "Conditions of the sale"),
     Field("public_remarks", Kind.TEXT, "Public remarks", longest=20_000, single_line=False),
     Field("private_remarks", Kind.TEXT, "Private remarks", longest=20_000, single_line=False),
     Field("list_agent_id", Kind.ID, "Listing agent"),
@@ -130,6 +141,7 @@ FIELDS: dict[str, Field] = {item.name: replace(item, step=Decimal(1).scaleb(-ite
 """Every field that a form, a file or a feed may set. modification_timestamp only dates the change: ours is our own."""
 
 KEY_LENGTH = 255
+MOST_WORDS = 50
 
 
 def normalise(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -152,6 +164,8 @@ def stored(field: Field, value: Any) -> Any:
         return _empty(field)
     if kind is Kind.WORD:
         return _text(field, value) or None
+    if kind is Kind.WORDS:
+        return _words(field, value)
     if kind is Kind.STATUS:
         return _status(value)
     if kind in (Kind.YES_NO, Kind.SHOWN):
@@ -187,6 +201,16 @@ def _text(field: Field, value: Any) -> str:
     if len(text) > field.longest:
         raise Invalid(f"{field.label} is longer than {field.longest:,} characters.", field=field.name)
     return text
+
+
+def _words(field: Field, value: Any) -> list[str] | None:
+    """Each once, sorted: the same words are the same value. Text is one word, or several with commas between."""
+    given = value.split(",") if isinstance(value, str) else value
+    if not isinstance(given, list | tuple | set | frozenset):
+        raise Invalid(f"{field.label} must be a list.", field=field.name)
+    if len(given) > MOST_WORDS:
+        raise Invalid(f"{field.label}: {MOST_WORDS} values is the limit.", field=field.name)
+    return sorted({word for one in given if (word := _text(field, one))}) or None
 
 
 def _status(value: Any) -> str:

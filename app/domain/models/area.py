@@ -12,6 +12,7 @@ class AreaKind(StrEnum):
     POSTAL_CODE = "postal_code"
     COUNTY = "county_or_parish"
     SUBDIVISION = "subdivision_name"
+    MLS_AREA = "mls_area_major"
 
 
 class AreaName(Model):

@@ -3,6 +3,7 @@ from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
     Boolean,
     CheckConstraint,
@@ -65,6 +66,11 @@ class Listing(Model):
         CheckConstraint("latitude BETWEEN -90 AND 90", name="latitude"),
         CheckConstraint("longitude BETWEEN -180 AND 180", name="longitude"),
         CheckConstraint("(latitude IS NULL) = (longitude IS NULL)", name="coordinates_whole"),
+        CheckConstraint("association_fee >= 0", name="association_fee"),
+        CheckConstraint(
+            "association_fee_monthly >= 0 AND association_fee_monthly < 2000000000", name="association_fee_monthly"
+        ),
+        CheckConstraint("garage_spaces BETWEEN 0 AND 999", name="garage_spaces"),
         Index(
             "listing_originating_system_key",
             "office_id",
@@ -113,6 +119,7 @@ class Listing(Model):
         Index("listing_postal_area_idx", "office_id", "postal_code_area_id"),
         Index("listing_county_area_idx", "office_id", "county_area_id"),
         Index("listing_subdivision_area_idx", "office_id", "subdivision_area_id"),
+        Index("listing_mls_area_idx", "office_id", "mls_area_id"),
         Index(
             "listing_list_agent_idx",
             "office_id",
@@ -180,16 +187,31 @@ class Listing(Model):
     postal_code: Mapped[str] = mapped_column(Text, server_default="")
     county_or_parish: Mapped[str] = mapped_column(Text, server_default="")
     subdivision_name: Mapped[str] = mapped_column(Text, server_default="")
+    mls_area_major: Mapped[str] = mapped_column(Text, server_default="")
+    property_time_zone_name: Mapped[str] = mapped_column(Text, server_default="")
+    """IANA, as given."""
     latitude: Mapped[Decimal | None] = mapped_column(Numeric(12, 8))
     longitude: Mapped[Decimal | None] = mapped_column(Numeric(12, 8))
     city_area_id: Mapped[int | None] = mapped_column(Integer, ForeignKey("area.id"))
     postal_code_area_id: Mapped[int | None] = mapped_column(Integer, ForeignKey("area.id"))
     county_area_id: Mapped[int | None] = mapped_column(Integer, ForeignKey("area.id"))
     subdivision_area_id: Mapped[int | None] = mapped_column(Integer, ForeignKey("area.id"))
+    mls_area_id: Mapped[int | None] = mapped_column(Integer, ForeignKey("area.id"))
 
     # Features, words, people, publication
     waterfront_yn: Mapped[bool | None] = mapped_column(Boolean)
+    pool_private_yn: Mapped[bool | None] = mapped_column(Boolean)
+    new_construction_yn: Mapped[bool | None] = mapped_column(Boolean)
+    senior_community_yn: Mapped[bool | None] = mapped_column(Boolean)
+    association_fee: Mapped[Money | None]
+    association_fee_frequency: Mapped[str | None] = mapped_column(Text)
+    association_fee_monthly: Mapped[Money | None]
+    """Ours: the fee as it would be paid each month (PA-06); null where the frequency does not say."""
+    special_listing_conditions: Mapped[list[str] | None] = mapped_column(ARRAY(Text))
+    """Sorted, never empty: what nobody said is null."""
     public_remarks: Mapped[str] = mapped_column(Text, server_default="")
+    remarks_words: Mapped[str] = mapped_column(Text, server_default="")
+    """Ours: public_remarks as keywords are looked for in them (listings/words.py)."""
     private_remarks: Mapped[str] = mapped_column(Text, server_default="")
     """Internal only: never in a buyer's email or page."""
     list_agent_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("member.id"))
@@ -269,9 +291,18 @@ class ListingEvent(Model):
     postal_code_area_id: Mapped[int | None] = mapped_column(Integer)
     county_area_id: Mapped[int | None] = mapped_column(Integer)
     subdivision_area_id: Mapped[int | None] = mapped_column(Integer)
+    mls_area_id: Mapped[int | None] = mapped_column(Integer)
     latitude_e6: Mapped[int | None] = mapped_column(Integer)
     longitude_e6: Mapped[int | None] = mapped_column(Integer)
     """Micro-degrees, rounded: shapes are decided in whole numbers."""
+    garage_spaces: Mapped[int | None] = mapped_column(SmallInteger)
+    association_fee_monthly: Mapped[Money | None]
+    features: Mapped[int] = mapped_column(Integer, server_default="0")
+    """Two bits for each of listings/carried.py's yes/no features: yes, and no; neither is unknown."""
+    special_conditions: Mapped[int | None] = mapped_column(Integer)
+    """Bit mask of SpecialListingConditions; one bit more for words we do not know. Null: nobody said."""
+    remarks_words: Mapped[str | None] = mapped_column(Text)
+    """Of alertable events only: the others are never asked for keywords."""
     market_spell_no: Mapped[int] = mapped_column(Integer, server_default="0")
 
     listing: Mapped[Listing] = relationship(lazy="raise")

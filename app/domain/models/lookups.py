@@ -106,7 +106,7 @@ class FeeFrequency(StrEnum):
     WEEKLY = "Weekly"
 
 
-PAYMENTS_A_YEAR = {
+PAYMENTS_A_YEAR: dict[str, int] = {
     FeeFrequency.ANNUALLY: 1,
     FeeFrequency.SEMI_ANNUALLY: 2,
     FeeFrequency.QUARTERLY: 4,

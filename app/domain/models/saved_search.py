@@ -1,7 +1,19 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ARRAY, BigInteger, ColumnElement, DateTime, ForeignKey, Index, Integer, SmallInteger, Text, func
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Boolean,
+    ColumnElement,
+    DateTime,
+    ForeignKey,
+    Index,
+    Integer,
+    SmallInteger,
+    Text,
+    func,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, mapped_column, relationship
@@ -33,7 +45,17 @@ class SavedSearch(Model):
     criteria: Mapped[dict[str, Any]] = mapped_column(JSONB)
     """RESO names; AND across fields, OR within a list. Equal to saved_search_version's newest row."""
     shape: Mapped[list[int] | None] = mapped_column(ARRAY(BigInteger))
-    """The circle and the box of the criteria in whole micro-degrees (searches/shapes.py), as matching reads them."""
+    """The box, the circle and the drawn rings of the criteria in whole micro-degrees (searches/shapes.py), as matching
+    reads them."""
+    further: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    """What the criteria ask beyond the columns of search_key (searches/keys.py); such keys are flagged FURTHER."""
+    search_query: Mapped[str] = mapped_column(Text, server_default="")
+    """The criteria as an OData $filter, as far as it can say them."""
+    search_query_exceptions: Mapped[bool] = mapped_column(Boolean, server_default="false")
+    search_query_exception_details: Mapped[str] = mapped_column(Text, server_default="")
+    """What the $filter cannot say."""
+    time_zone: Mapped[str] = mapped_column(Text, server_default="")
+    """IANA name: of the homes where it looks, when it was saved; empty = unknown (PA-20)."""
     search_query_human_readable: Mapped[str] = mapped_column(Text, server_default="")
     original_entry_timestamp: Mapped[CreatedAt]
     modification_timestamp: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
@@ -123,7 +145,7 @@ class SearchKey(Model):
     """Hundredths of baths_equivalent."""
     flags: Mapped[int] = mapped_column(SmallInteger)
     """1 = the cell is only partly inside the shape: decide on the point. 2 = the search names places of more than one
-    kind, so that one home can be hit twice. 0 = the scalar tests are final."""
+    kind, so that one home can be hit twice. 4 = saved_search.further has the last word. 0 = the scalar tests are final."""
     alert_subscription_id: Mapped[int] = mapped_column(
         BigInteger, ForeignKey("alert_subscription.id", ondelete="CASCADE")
     )

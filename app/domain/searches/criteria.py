@@ -73,6 +73,7 @@ NAMES = {
     "postal_code": "postal codes",
     "county_or_parish": "counties",
     "subdivision_name": "subdivisions",
+    "mls_area_major": "MLS areas",
 }
 FIELDS = (*CHOICES, *RANGES, *PLACES)
 
@@ -94,6 +95,7 @@ class Criteria:
     postal_code: tuple[str, ...] = ()
     county_or_parish: tuple[str, ...] = ()
     subdivision_name: tuple[str, ...] = ()
+    mls_area_major: tuple[str, ...] = ()
     radius: Circle | None = None
     box: Box | None = None
 

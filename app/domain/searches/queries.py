@@ -38,6 +38,7 @@ from sqlalchemy.orm import InstrumentedAttribute, joinedload
 
 from app.domain.errors import NotFound
 from app.domain.listings.areas import normalise
+from app.domain.listings.carried import PLACE_COLUMNS
 from app.domain.models import (
     KIND_BITS,
     AlertKind,
@@ -60,12 +61,7 @@ from app.domain.searches.keys import Key
 from app.domain.searches.shapes import SCALE, Shape
 from app.extensions import db
 
-_AREA_COLUMNS = {
-    "city": "city_area_id",
-    "postal_code": "postal_code_area_id",
-    "county_or_parish": "county_area_id",
-    "subdivision_name": "subdivision_area_id",
-}
+_AREA_COLUMNS = {kind.value: column for column, kind in PLACE_COLUMNS.items()}
 _STRONGEST_FIRST = tuple(AlertKind)
 
 

@@ -55,7 +55,7 @@ def test_pa_13_pairs_are_the_oracles_each_once_and_a_second_run_changes_nothing(
 def test_other_offices_homes_are_never_news(db):
     home = dict.fromkeys(worlds.VALUES) | {
         "standard_status": "Active", "kinds": 1, "city": "Port Ellery", "postal_code": "", "county_or_parish": "",
-        "subdivision_name": "", "point": (43_660_000, -70_255_000),
+        "subdivision_name": "", "mls_area_major": "", "point": (43_660_000, -70_255_000),
     }  # fmt: skip
     wish = Criteria.parse({"city": ["Port Ellery"], "box": worlds.BOXES[0]})
     ours, theirs = worlds.settle([home], [(wish, 7)]), worlds.settle([home], [(wish, 7)])

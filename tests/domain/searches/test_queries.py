@@ -44,7 +44,7 @@ def test_the_list_the_count_and_the_backtest_are_the_oracles(db, rnd):
 def world(db):
     home = dict.fromkeys(worlds.VALUES) | {
         "standard_status": "Active", "kinds": 2, "city": "Port Ellery", "postal_code": "", "county_or_parish": "",
-        "subdivision_name": "", "point": None, "list_price": 489_000,
+        "subdivision_name": "", "mls_area_major": "", "point": None, "list_price": 489_000,
     }  # fmt: skip
     return worlds.settle([home] * 4, [(Criteria.parse({"city": ["Port Ellery"]}), 7)])
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from sqlalchemy import insert, text
 
 from app.domain.listings.areas import area_ids, micro_degrees
+from app.domain.listings.carried import PLACE_COLUMNS
 from app.domain.models import (
     AlertSubscription,
     AreaKind,
@@ -48,6 +49,7 @@ PLACES = {
     "postal_code": ("04100", "04101-1234"),
     "county_or_parish": ("York", "Port Ellery"),
     "subdivision_name": ("Quarry Hill", "Alder Glen"),
+    "mls_area_major": ("North Shore", "York"),
 }
 CIRCLES = (
     {"latitude": 43.66, "longitude": -70.25, "miles": 0.5},
@@ -134,6 +136,7 @@ def a_home(rnd: random.Random) -> dict[str, Any]:
         "postal_code": rnd.choice(("", "04100-9999", "04101", "99999")),
         "county_or_parish": rnd.choice(("", "YORK", "Port Ellery", "Elsewhere")),
         "subdivision_name": rnd.choice(("", "quarry hill ", "Alder Glen", "Elsewhere")),
+        "mls_area_major": rnd.choice(("", "", "north shore", "Elsewhere")),
         "point": None if rnd.random() < 0.1 else rnd.choice(POINTS),
     }
 
@@ -210,9 +213,7 @@ def values_of(home: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-_AREA_COLUMNS = dict(
-    zip(AreaKind, ("city_area_id", "postal_code_area_id", "county_area_id", "subdivision_area_id"), strict=True)
-)
+_AREA_COLUMNS = {kind: column for column, kind in PLACE_COLUMNS.items()}
 
 
 def settle(

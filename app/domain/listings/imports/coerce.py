@@ -15,7 +15,13 @@ from typing import Any
 
 from app.domain.errors import Invalid
 from app.domain.listings.fields import Field, Kind, stored
-from app.domain.models.lookups import PropertySubType, PropertyType, StandardStatus
+from app.domain.models.lookups import (
+    FeeFrequency,
+    PropertySubType,
+    PropertyType,
+    SpecialListingConditions,
+    StandardStatus,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +170,8 @@ _STATUSES = {folded(status.value): status.value for status in StandardStatus} | 
 _WORDS = {
     "property_type": {folded(word.value): word.value for word in PropertyType},
     "property_sub_type": {folded(word.value): word.value for word in PropertySubType},
+    "association_fee_frequency": {folded(word.value): word.value for word in FeeFrequency},
+    "special_listing_conditions": {folded(word.value): word.value for word in SpecialListingConditions},
 }
 
 
@@ -180,6 +188,19 @@ def lookup(field: Field, cell: Any) -> Any:
         return known
     value = text(field, cell)
     return value if isinstance(value, Flaw) else Flaw(f"{quoted(cell)} is not a RESO value: kept as it came", value)
+
+
+def lookups(field: Field, cell: Any) -> Any:
+    """Several values of an open lookup, as a list or with commas between; those we do not know are kept and reported."""
+    if isinstance(cell, dict):
+        return _one_value(cell)
+    given = cell if isinstance(cell, list) else str(cell).split(",")
+    read = [lookup(field, one) for one in given if not blank(one)]
+    flaws = [one for one in read if isinstance(one, Flaw)]
+    kept = _kept(field, [one.kept if isinstance(one, Flaw) else one for one in read if one])
+    if isinstance(kept, Flaw) or not flaws:
+        return kept
+    return Flaw(flaws[0].reason, kept)
 
 
 _FIVE_OR_NINE = re.compile(r"\d{5}(?:-?\d{4})?")
@@ -238,6 +259,7 @@ def moment(field: Field, cell: Any) -> Any:
 BY_KIND: dict[Kind, Coercer] = {
     Kind.TEXT: text,
     Kind.WORD: lookup,
+    Kind.WORDS: lookups,
     Kind.STATUS: status,
     Kind.MONEY: price,
     Kind.AREA: area,

@@ -12,17 +12,19 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 from uuid import uuid4
 
 from app.domain.errors import Conflict, Invalid, NotFound
 from app.domain.listings import areas
+from app.domain.listings.carried import PLACE_COLUMNS, carried
 from app.domain.listings.changes import RELIST_WITHIN, Described, Silence, describe_change, is_relist, moments
 from app.domain.listings.fields import FIELDS, KEY_LENGTH, Kind, normalise
 from app.domain.listings.record import queries
+from app.domain.listings.words import words_of
 from app.domain.models import AreaKind, Listing, ListingEvent
-from app.domain.models.lookups import Origin
+from app.domain.models.lookups import PAYMENTS_A_YEAR, Origin
 from app.extensions import db
 
 OWN_SOURCE = "Porchlight"
@@ -286,14 +288,13 @@ class _Plan:
     occurred_at: datetime
 
     def fill_places(self, numbers: Mapping[tuple[AreaKind, str], int]) -> None:
-        for column, kind in _PLACE_COLUMNS.items():
+        for column, kind in PLACE_COLUMNS.items():
             self.new[column] = numbers.get((kind, self.new[kind.value]))
 
     def columns(self, names: Iterable[str]) -> dict[str, Any]:
         return {name: self.new[name] for name in names}
 
     def event(self, write: _Write, listing_id: int) -> dict[str, Any]:
-        new = self.new
         return {
             "office_id": write.office_id,
             "listing_id": listing_id,
@@ -308,42 +309,16 @@ class _Plan:
             "user_id": write.user_id,
             "import_batch_id": write.import_batch_id,
             "previous_list_price": self.old["list_price"] if self.old is not None else None,
-            "latitude_e6": areas.micro_degrees(new["latitude"]),
-            "longitude_e6": areas.micro_degrees(new["longitude"]),
-        } | {name: new[name] for name in _CARRIED}
+        } | carried(self.new | ({} if self.said.alertable else {"remarks_words": None}))
 
 
-_PLACE_COLUMNS = {
-    "city_area_id": AreaKind.CITY,
-    "postal_code_area_id": AreaKind.POSTAL_CODE,
-    "county_area_id": AreaKind.COUNTY,
-    "subdivision_area_id": AreaKind.SUBDIVISION,
-}
-_CARRIED = (
-    "standard_status",
-    "list_price",
-    "property_type",
-    "property_sub_type",
-    "bedrooms_total",
-    "baths_equivalent",
-    "living_area",
-    "lot_size_square_feet",
-    "year_built",
-    "city_area_id",
-    "postal_code_area_id",
-    "county_area_id",
-    "subdivision_area_id",
-    "market_spell_no",
-)
-"""What an event repeats of the listing after the change, under the same names."""
-
-_WRITTEN = (*FIELDS, *_PLACE_COLUMNS, "market_spell_no", "search_text", "content_hash")
+_WRITTEN = (*FIELDS, *PLACE_COLUMNS, "market_spell_no", "search_text", "remarks_words", "content_hash")
 _UPDATED = ("id", *_WRITTEN)
 _INSERTED = ("office_id", "listing_key", "originating_system_name", "originating_system_key", *_WRITTEN)
 
 _BLANK: dict[str, Any] = {
     name: "" if item.kind is Kind.TEXT else True if item.kind is Kind.SHOWN else None for name, item in FIELDS.items()
-} | {"photos_count": 0, "market_spell_no": 0, "content_hash": "", "search_text": ""}
+} | {"photos_count": 0, "market_spell_no": 0, "content_hash": "", "search_text": "", "remarks_words": ""}
 
 _OURS = frozenset({"modification_timestamp"})
 """Given by a source only to date a change; the column is our own."""
@@ -399,8 +374,11 @@ def _derive(new: dict[str, Any], given: Values) -> None:
         new["latitude"] = new["longitude"] = None
     if given.keys() & _BATHS.keys() or "bathrooms_total_integer" in given:
         _derive_baths(new, given)
+    if given.keys() & {"association_fee", "association_fee_frequency"}:
+        _derive_fee(new, given)
     words = (new[name] for name in ("unparsed_address", "unit_number", "city", "postal_code", "listing_id"))
     new["search_text"] = " ".join(" ".join(words).casefold().split())
+    new["remarks_words"] = words_of(new["public_remarks"])
 
 
 _BATHS = {
@@ -427,6 +405,16 @@ def _derive_baths(new: dict[str, Any], given: Values) -> None:
         new["baths_equivalent"] = None
 
 
+def _derive_fee(new: dict[str, Any], given: Values) -> None:
+    """association_fee_monthly from the fee and how often it is due. Where that is not known, or says no rhythm, it
+    stays unknown (PA-06), unless the source gave the monthly figure itself; no fee is none in any month."""
+    fee, payments = new["association_fee"], PAYMENTS_A_YEAR.get(new["association_fee_frequency"] or "")
+    if fee is not None and (payments or not fee):
+        new["association_fee_monthly"] = (fee * (payments or 0) / 12).quantize(Decimal("0.01"), ROUND_HALF_UP)
+    elif given.get("association_fee_monthly") is None:
+        new["association_fee_monthly"] = None
+
+
 def _dated(old: Values | None, new: Values, given: Values) -> datetime | None:
     """When the source says it happened: by the timestamp that belongs to what changed."""
     moment: datetime | None = None
@@ -447,5 +435,5 @@ def _logged(value: Any) -> Any:
 
 
 def _place_numbers(office_id: int, plans: Iterable[_Plan]) -> dict[tuple[AreaKind, str], int]:
-    wanted = {(kind, plan.new[kind.value]) for plan in plans for kind in _PLACE_COLUMNS.values()}
+    wanted = {(kind, plan.new[kind.value]) for plan in plans for kind in PLACE_COLUMNS.values()}
     return areas.area_ids(office_id, wanted)
