@@ -1,6 +1,6 @@
-from datetime import datetime
+from datetime import datetime, time
 
-from sqlalchemy import ARRAY, BigInteger, CheckConstraint, Computed, DateTime, ForeignKey, Index, Text, func
+from sqlalchemy import ARRAY, BigInteger, CheckConstraint, Computed, DateTime, ForeignKey, Index, Text, Time, func, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.domain.models.columns import CreatedAt, Id, one_of
@@ -18,6 +18,7 @@ class Contact(Model):
         CheckConstraint("email = lower(btrim(email))", name="email_normal"),
         CheckConstraint("full_name <> ''", name="full_name"),
         Index("contact_office_email_key", "office_id", "email", unique=True, postgresql_where="email <> ''"),
+        Index("contact_household_idx", "household_id", postgresql_where=text("household_id IS NOT NULL")),
         Index("contact_office_name_idx", "office_id", "full_name", "id"),
         Index(
             "contact_search_text_idx",
@@ -40,6 +41,11 @@ class Contact(Model):
     mobile_phone: Mapped[str] = mapped_column(Text, server_default="")
     time_zone: Mapped[str] = mapped_column(Text, server_default="")
     """IANA name; empty = the office's (PA-20)."""
+    quiet_from: Mapped[time | None] = mapped_column(Time)
+    quiet_until: Mapped[time | None] = mapped_column(Time)
+    """Their quiet hours on their own clock; null = the office's, the same twice = none (PA-21)."""
+    household_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("household.id"))
+    """Who shares alerts with them (PA-09)."""
     owner_member_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("member.id"), index=True)
     lead_source: Mapped[str] = mapped_column(Text, server_default="")
     notes: Mapped[str] = mapped_column(Text, server_default="")

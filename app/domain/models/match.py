@@ -1,4 +1,5 @@
 from datetime import date, datetime
+from enum import StrEnum
 
 from sqlalchemy import (
     ARRAY,
@@ -13,9 +14,22 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.domain.models.columns import CreatedAt, Id
+from app.domain.models.columns import CreatedAt, Id, one_of
 from app.domain.models.listing import PgSnapshot
 from app.extensions import Model
+
+
+class WaitsFor(StrEnum):
+    """Why a match for “as soon as possible” does not go at once."""
+
+    HOUR = "hour"
+    """The buyer had a mail within the hour (PA-10)."""
+    DAY = "day"
+    """The buyer had all mails of the day: it goes with the daily one (PA-10)."""
+    QUIET = "quiet"
+    """Quiet hours (PA-21)."""
+    AGE = "age"
+    """Found late, after an outage: it goes with the daily one (PA-26)."""
 
 
 class MatchCursor(Model):
@@ -57,6 +71,7 @@ class AlertMatch(Model):
 
     __tablename__ = "alert_match"
     __table_args__ = (
+        one_of("waits_for", WaitsFor),
         Index("alert_match_waiting_idx", "alert_subscription_id", postgresql_where=text("digest_id IS NULL")),
         {"postgresql_partition_by": "RANGE (found_on)"},
     )
@@ -67,3 +82,7 @@ class AlertMatch(Model):
     event_seqs: Mapped[list[int]] = mapped_column(ARRAY(BigInteger))
     digest_id: Mapped[int | None] = mapped_column(BigInteger)
     """Null while it waits for its digest; then the digest that accounted for every event of it."""
+    waits_until: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    """It may not go before; null until a run found that it may not go at once."""
+    waits_for: Mapped[str | None] = mapped_column(Text)
+    """What it waits for, one of WaitsFor."""

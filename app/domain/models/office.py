@@ -1,4 +1,6 @@
-from sqlalchemy import CheckConstraint, Text
+from datetime import time
+
+from sqlalchemy import CheckConstraint, Text, Time
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.domain.models.columns import CreatedAt, Id
@@ -21,4 +23,7 @@ class Office(Model):
     office_postal_code: Mapped[str] = mapped_column(Text, server_default="")
     time_zone: Mapped[str] = mapped_column(Text, server_default="America/New_York")
     """IANA name. Daily alerts of its buyers, and its screens, run on this wall clock."""
+    quiet_from: Mapped[time | None] = mapped_column(Time)
+    quiet_until: Mapped[time | None] = mapped_column(Time)
+    """Quiet hours of its buyers; null = those of the settings, the same twice = none (PA-21)."""
     created_at: Mapped[CreatedAt]

@@ -74,6 +74,17 @@ RULES: tuple[Rule, ...] = (
         "incident",
         _older("incident", "closed_at", "closed_at IS NOT NULL"),
     ),
+    Rule(
+        "mail_hold",
+        "24 months",
+        timedelta(days=730),
+        "mail_hold",
+        _older(
+            "mail_hold",
+            "created_at",
+            "state <> 'waiting' AND NOT EXISTS (SELECT 1 FROM digest d WHERE d.hold_id = mail_hold.id)",
+        ),
+    ),
     Rule("audit_entry", "7 years", timedelta(days=2556), "audit_entry", _older("audit_entry", "created_at")),
     Rule("integration_check", "14 days", timedelta(days=14), "integration_check", _older("integration_check", "at")),
     Rule("job_hour", "35 days", timedelta(days=35), "job_hour", _older("job_hour", "hour")),
@@ -165,6 +176,7 @@ RULES: tuple[Rule, ...] = (
               AND state NOT IN ('queued', 'sending')
             ORDER BY created_at DESC LIMIT :batch))""",
     ),
+    Rule("inbound_event", "30 days", timedelta(days=30), "inbound_event", _older("inbound_event", "received_at")),
     Rule("message_event", "24 months", timedelta(days=730), "message_event", _older("message_event", "recorded_at")),
     Rule(
         "outbound_message",
@@ -206,6 +218,7 @@ KEPT: dict[str, str] = {
     "alert_subscription": "a few for each search",
     "area": "one for each place that listings name",
     "contact": "people, entered by people",
+    "household": "one for each home whose people share alerts",
     "job_attempt": "leaves with its run",
     "job_day": "one row a day for each kind of run, for ever",
     "job_log_line": "leaves with its run",
@@ -215,6 +228,7 @@ KEPT: dict[str, str] = {
     "match_cursor": "one row",
     "member": "the people of the office",
     "office": "the offices",
+    "provider_day": "one row a day for each mail provider, for ever",
     "saved_search": "a few for each buyer",
     "saved_search_version": "a few for each search, kept as long as it; answers why a home matched",
     "schedule_pause": "one for each time that a person stopped a line of the clock",
