@@ -43,6 +43,7 @@ class AlertSubscription(Model):
             "still_watching_at",
             postgresql_where=text("still_watching_at IS NOT NULL"),
         ),
+        Index("alert_subscription_paused_idx", "paused_until", postgresql_where=text("paused_until IS NOT NULL")),
         Index("alert_subscription_next_send_idx", "next_send_timestamp", postgresql_where="active_yn"),
     )
 
@@ -77,6 +78,14 @@ class AlertSubscription(Model):
     """The last pause, for "what I missed" (PA-16)."""
     revised_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     """When the criteria last changed while it was on: the next mail says so (PA-15, RESO MessageRevise)."""
+    paused_until: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    """The buyer's own pause, and when it ends by itself."""
+    last_viewed_timestamp: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    """When the buyer last opened a page of one of its mails, as a person does and a scanner does not."""
+    renewed_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    """When somebody last said: keep sending (PA-17)."""
+    warned_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    """When its warning began; null unless it is warned."""
     token: Mapped[str] = mapped_column(Text, unique=True)
     """Opaque, in unsubscribe links; never expires (RFC 8058, CAN-SPAM)."""
     original_entry_timestamp: Mapped[CreatedAt]

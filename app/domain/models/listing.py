@@ -220,6 +220,8 @@ class Listing(Model):
     list_office_phone: Mapped[str] = mapped_column(Text, server_default="")
     internet_entire_listing_display_yn: Mapped[bool] = mapped_column(Boolean, server_default="true")
     internet_address_display_yn: Mapped[bool] = mapped_column(Boolean, server_default="true")
+    preferred_photo_url: Mapped[str] = mapped_column(Text, server_default="")
+    """Ours: the MediaURL of the photograph that stands for the home (RESO Media, PreferredPhotoYN)."""
     photos_count: Mapped[int] = mapped_column(SmallInteger, server_default="0")
 
     original_entry_timestamp: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
