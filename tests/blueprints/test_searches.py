@@ -445,7 +445,7 @@ def test_pa_16_a_pause_says_why_and_sending_again_starts_from_then(as_staff, sea
     assert "Version 1 is off" in shown
     post(as_staff, f"/searches/{search.id}/resume", 303, {})
     assert subscription_of(search.id).active_yn
-    assert "What happened meanwhile is not mailed." in page(as_staff, f"/searches/{search.id}")
+    assert "none of it is mailed" in page(as_staff, f"/searches/{search.id}/missed")
 
 
 def test_a_pause_for_no_known_reason_is_refused(as_staff, search):

@@ -8,11 +8,10 @@ from flask import Blueprint, Response, flash, make_response, request
 from flask_login import current_user
 
 from app.blueprints.searches import words
-from app.blueprints.searches.builder import PAUSES, Desk, context_of, read_form
+from app.blueprints.searches.builder import Desk, context_of, read_form
 from app.blueprints.searches.forms import PLACE_WORDS, SCHEDULES, SearchForm, split_place
 from app.domain.contacts import queries as people
 from app.domain.errors import Conflict, Invalid
-from app.domain.models.lookups import ReasonActiveOrDisabled
 from app.domain.searches import saved
 from app.domain.searches.criteria import Criteria
 from app.domain.searches.desk import queries
@@ -32,6 +31,8 @@ bp = Blueprint("searches", __name__, url_prefix="/searches")
 bp.add_app_template_filter(words.day_rows, "day_rows")
 
 PAGE = 50
+SHOWN_VERSIONS = 3
+"""As many stand below the form; all of them have a page."""
 STATES = {"on": "Sending", "off": "Off, for any reason"}
 
 
@@ -100,11 +101,15 @@ def index() -> Response:
 @bp.get("/new")
 @access(*EDITORS)
 def new() -> Response:
-    """For a buyer, `?contact=`; without one, choose the buyer first."""
+    """For a buyer, `?contact=`; without one, choose the buyer first. `?like=` begins with what another search asks."""
     if "contact" not in request.args:
         return go("contacts.index")
+    like = Desk.of(request.args.get("like", 0, type=row_id)) if "like" in request.args else None
     desk = Desk.new_for(request.args.get("contact", 0, type=row_id))
-    return _builder(desk, SearchForm.blank())
+    form = (
+        SearchForm.like(like.search, like.subscription, for_same=like.contact.id == desk.contact.id) if like else None
+    )
+    return _builder(desk, form or SearchForm.blank(), like=like)
 
 
 @bp.get("/<int:search_id>")
@@ -149,7 +154,9 @@ def save(search_id: int) -> Response:
     form = read_form()
     if request.form.get("do") != "save" or form.faults:
         return _builder(desk, form, status=422 if form.faults else 200)
-    before = desk.found.search.version if desk.found else 0
+    if desk.search.deleted_at:
+        raise Conflict("This search was deleted. Bring it back first.")
+    before = desk.search.version
     timed = _schedule_of(desk)
     try:
         search = saved.edit(
@@ -197,18 +204,6 @@ def places() -> Response:
 # On and off
 
 
-@bp.post("/<int:search_id>/pause")
-@access(*EDITORS)
-def pause(search_id: int) -> Response:
-    reason = request.form.get("reason", ReasonActiveOrDisabled.AGENT_DISABLED.value)
-    if reason not in PAUSES:
-        raise Invalid("Choose why it is paused.")
-    saved.stop(Desk.of(search_id).subscription_id, reason, office_id=current_user.office_id)
-    db.session.commit()
-    flash("Paused. Nothing more is sent for it.", "good")
-    return go("searches.show", search_id=search_id)
-
-
 @bp.post("/<int:search_id>/resume")
 @access(*EDITORS)
 def resume(search_id: int) -> Response:
@@ -218,8 +213,8 @@ def resume(search_id: int) -> Response:
     except Invalid as refusal:
         return _refused(desk, desk.stored_form(), refusal)
     db.session.commit()
-    flash("It sends again, from now on. What happened meanwhile is not mailed.", "good")
-    return go("searches.show", search_id=search_id)
+    flash("It sends again, from now on. Here is what the pause kept back; none of it is mailed.", "good")
+    return go("searches.missed", search_id=search_id)
 
 
 # Parts
@@ -261,9 +256,15 @@ def _preview(desk: Desk) -> Response:
     return make_response("\n".join(part.get_data(as_text=True) for part in parts))
 
 
-def _builder(desk: Desk, form: SearchForm, *, status: int = 200, overtaken: list[Change] | None = None) -> Response:
-    versions = queries.versions_of(desk.search_id)
-    older = [*versions[1:], None][: len(versions)]
+def _builder(
+    desk: Desk,
+    form: SearchForm,
+    *,
+    status: int = 200,
+    overtaken: list[Change] | None = None,
+    like: Desk | None = None,
+) -> Response:
+    versions = queries.versions_of(desk.search_id, limit=SHOWN_VERSIONS + 1)
     return page(
         "searches/builder.html",
         "builder",
@@ -271,10 +272,8 @@ def _builder(desk: Desk, form: SearchForm, *, status: int = 200, overtaken: list
         live=False,
         suggestions=[],
         overtaken=overtaken,
-        versions=[
-            (version, changes_between(before.criteria, version.criteria) if before else None)
-            for version, before in zip(versions, older, strict=True)
-        ],
+        like=like,
+        versions=_history.told(versions, shown=SHOWN_VERSIONS),
         **context_of(desk, form, versions[0].created_at if versions else None),
     )
 
@@ -283,3 +282,6 @@ def _one_of(name: str, *allowed: str) -> str:
     """A word of the address, or "" when it is none of those the page knows."""
     value = request.args.get(name, "")
     return value if value in allowed else ""
+
+
+from app.blueprints.searches import history as _history  # noqa: E402  its views belong to bp

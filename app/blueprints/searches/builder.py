@@ -22,8 +22,8 @@ from app.blueprints.searches.forms import (
 )
 from app.domain.contacts import queries as people
 from app.domain.contacts.standing import Block, standing
-from app.domain.errors import Invalid
-from app.domain.models import Contact
+from app.domain.errors import Invalid, NotFound
+from app.domain.models import AlertSubscription, Contact, SavedSearch
 from app.domain.models.lookups import ReasonActiveOrDisabled
 from app.domain.searches import saved
 from app.domain.searches.criteria import Criteria
@@ -64,6 +64,21 @@ class Desk:
 
     def stored_form(self) -> SearchForm:
         return SearchForm.of(self.found.search, self.found.subscription) if self.found else SearchForm.blank()
+
+    @property
+    def search(self) -> SavedSearch:
+        """Of a stored one."""
+        return self.stored.search
+
+    @property
+    def subscription(self) -> AlertSubscription:
+        return self.stored.subscription
+
+    @property
+    def stored(self) -> Found:
+        if self.found is None:
+            raise NotFound("There is no such search here.")
+        return self.found
 
     @property
     def search_id(self) -> int:

@@ -44,6 +44,7 @@ PLACE_WORDS = {
     "postal_code": "postal code",
     "county_or_parish": "county",
     "subdivision_name": "subdivision",
+    "mls_area_major": "MLS area",
 }
 ROWS = {**dict.fromkeys(PLACES, "where"), "bedrooms_total": "rooms", "baths_equivalent": "rooms"}
 """Which line of the form a field stands in, where it is not its own."""
@@ -117,6 +118,18 @@ class SearchForm:
         if subscription.send_time:
             form.typed["send_time"] = f"{subscription.send_time:%H:%M}"
         form.version = search.version
+        return form
+
+    @classmethod
+    def like(cls, search: SavedSearch, subscription: AlertSubscription, *, for_same: bool) -> SearchForm:
+        """A new search that asks what this one asks. For the same buyer it needs another name; what was left out for
+        one buyer is no reason to leave it out for another."""
+        form = cls.of(search, subscription)
+        form.version = None
+        if for_same and form.typed["name"]:
+            form.typed["name"] = f"Copy of {form.typed['name']}"[:120]
+        if not for_same and "excluded_listing_keys" in form.lists:
+            form.lists["excluded_listing_keys"] = []
         return form
 
     def show(self, criteria: dict[str, Any]) -> None:
@@ -280,7 +293,7 @@ CHOICE_VALUES = {
 def split_place(typed: str) -> tuple[str, str | None]:
     """ "Alder Glen, city" → (Alder Glen, city): the form a suggestion is written in."""
     name, comma, kind = typed.rpartition(",")
-    named = {words: kind for kind, words in PLACE_WORDS.items()}.get(kind.strip().lower())
+    named = {words.lower(): kind for kind, words in PLACE_WORDS.items()}.get(kind.strip().lower())
     return (name.strip(), named) if comma and named else (typed.strip(), None)
 
 

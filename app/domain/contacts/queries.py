@@ -86,7 +86,11 @@ def _is_blocked(now: datetime) -> ColumnElement[bool]:
 
 
 def _has_subscription(*, active: bool) -> ColumnElement[bool]:
-    every = select(AlertSubscription.id).where(AlertSubscription.contact_id == Contact.id)
+    every = (
+        select(AlertSubscription.id)
+        .join(AlertSubscription.saved_search)
+        .where(AlertSubscription.contact_id == Contact.id, SavedSearch.deleted_at.is_(None))
+    )
     return (every.where(AlertSubscription.active_yn) if active else every).exists()
 
 
@@ -147,7 +151,8 @@ def contact_rows(
     )
     searches = (
         select(func.count().label("everything"), func.count().filter(AlertSubscription.active_yn).label("active"))
-        .where(AlertSubscription.contact_id == Contact.id)
+        .join(AlertSubscription.saved_search)
+        .where(AlertSubscription.contact_id == Contact.id, SavedSearch.deleted_at.is_(None))
         .lateral("searches")
     )
     last = (
@@ -249,7 +254,7 @@ def subscriptions_of(contact_id: int) -> Sequence[AlertSubscription]:
     return db.session.scalars(
         select(AlertSubscription)
         .join(AlertSubscription.saved_search)
-        .where(AlertSubscription.contact_id == contact_id)
+        .where(AlertSubscription.contact_id == contact_id, SavedSearch.deleted_at.is_(None))
         .options(joinedload(AlertSubscription.saved_search))
         .order_by(AlertSubscription.active_yn.desc(), SavedSearch.called, AlertSubscription.id)
     ).all()

@@ -286,6 +286,18 @@ def resume(subscription_id: int, now: datetime | None = None, *, office_id: int 
     return subscription
 
 
+def last_pause(subscription: AlertSubscription, now: datetime) -> tuple[datetime, datetime] | None:
+    """From when until when nothing was sent, or None when it never stopped: "what I missed" (PA-16).
+
+    It begins with the last mail before the stop, since what waited for the next one was dropped. Reads its contact.
+    """
+    stopped = subscription.stopped_at
+    if stopped is None:
+        return None
+    since = max(_last_due(subscription, stopped) or stopped, subscription.original_entry_timestamp)
+    return since, subscription.resumed_at or now
+
+
 def refuse_too_broad(office_id: int, criteria: Criteria, kinds: int, *, now: datetime) -> None:
     """Raises Invalid when a search may not be switched on, naming the criterion to narrow (PA-14)."""
     matches = queries.count_matching(office_id, criteria, COUNTED) if criteria.has_place else 0

@@ -227,6 +227,61 @@ def test_pa_14_resuming_looks_at_the_breadth_again(db, create, office):
         saved.resume(subscription_of(db, search).id, NOW)
 
 
+def test_an_older_version_is_asked_again_as_a_new_one_and_history_stays(db, create, office, make):
+    search = create()
+    saved.edit(search.id, office_id=office.id, version=1, criteria=PLACE | {"list_price": {"le": 300_000}}, now=NOW)
+    again = saved.restore(search.id, 1, office_id=office.id, version=2, now=NOW)
+    assert (again.version, again.criteria) == (3, versions_of(db, search)[0][1])
+    rows = db.session.query(SavedSearchVersion).filter_by(saved_search_id=search.id).order_by("version")
+    assert [(row.version, row.restored_from) for row in rows] == [(1, None), (2, None), (3, 1)]
+    assert subscription_of(db, search).revised_at == NOW, "the next mail says that the criteria changed"
+    assert saved.restore(search.id, 1, office_id=office.id, version=3, now=NOW).version == 3, "it asks that already"
+    with pytest.raises(Conflict):
+        saved.restore(search.id, 2, office_id=office.id, version=1, now=NOW)
+    with pytest.raises(NotFound):
+        saved.restore(search.id, 9, office_id=office.id, version=3, now=NOW)
+    with pytest.raises(NotFound):
+        saved.restore(search.id, 1, office_id=make.office().id, version=3, now=NOW)
+
+
+def test_pa_16_a_deleted_search_is_off_without_keys_and_can_be_brought_back_still_off(db, create, office, make):
+    search = create()
+    with pytest.raises(NotFound):
+        saved.delete(search.id, office_id=make.office().id)
+    saved.delete(search.id, office_id=office.id, now=NOW)
+    saved.delete(search.id, office_id=office.id, now=NOW + timedelta(days=1))
+    one = subscription_of(db, search)
+    assert (search.deleted_at, one.active_yn, one.stopped_at) == (NOW, False, NOW)
+    assert keys_of(db, search) == []
+    with pytest.raises(Conflict):
+        saved.resume(one.id, NOW)
+    with pytest.raises(Conflict):
+        saved.edit(search.id, office_id=office.id, version=1, name="Other", now=NOW)
+    saved.bring_back(search.id, office_id=office.id, now=NOW)
+    assert search.deleted_at is None
+    assert not subscription_of(db, search).active_yn
+    saved.resume(one.id, NOW)
+    assert keys_of(db, search)
+
+
+def test_an_agents_approval_is_kept_with_the_subscription(db, create, office):
+    search = create(concierge=True)
+    assert subscription_of(db, search).concierge_yn
+    saved.edit(search.id, office_id=office.id, version=1, concierge=False, now=NOW)
+    assert not subscription_of(db, search).concierge_yn
+
+
+def test_pa_16_what_a_pause_kept_back_begins_with_the_last_mail_before_it(db, create):
+    one = subscription_of(db, create(now=NOW - timedelta(days=9)))
+    assert saved.last_pause(one, NOW) is None
+    saved.stop(one.id, "Agent Disabled", NOW - timedelta(days=2))
+    assert saved.last_pause(one, NOW) == (datetime(2026, 11, 18, 12, 0, tzinfo=UTC), NOW)
+    saved.resume(one.id, NOW - timedelta(days=1))
+    assert saved.last_pause(one, NOW)[1] == NOW - timedelta(days=1)
+    saved.stop(one.id, "Agent Disabled", NOW)
+    assert saved.last_pause(one, NOW)[1] == NOW, "a new pause forgets the one before"
+
+
 # What is news and what is not: real commits, since a snapshot sees nothing of a transaction that never ends.
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, time
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, func, or_, select
@@ -18,6 +19,7 @@ from app.domain.models import (
     AreaName,
     Contact,
     Listing,
+    ListingEvent,
     Member,
     SavedSearch,
     SavedSearchVersion,
@@ -27,11 +29,12 @@ from app.domain.models import (
 )
 from app.domain.models.lookups import ScheduleType
 from app.domain.searches.criteria import RANGES, Criteria
-from app.domain.searches.queries import matching
+from app.domain.searches.queries import matching, would_have_sent
 from app.extensions import db
 
 COUNTED_UP_TO = 10_000
 """A count beyond this is written "10,000+"."""
+MOST_MISSED = 2_000
 
 SORTS: dict[str, Any] = {
     "name": func.lower(SavedSearch.called),
@@ -85,7 +88,7 @@ def _narrowed(office_id: int, filters: Filters) -> Select[int]:
         select(AlertSubscription.id)
         .join(AlertSubscription.saved_search)
         .join(AlertSubscription.contact)
-        .where(AlertSubscription.office_id == office_id)
+        .where(AlertSubscription.office_id == office_id, SavedSearch.deleted_at.is_(None))
     )
     for word in filters.q.lower().split()[:6]:
         buyers = select(Contact.id).where(
@@ -242,18 +245,78 @@ class VersionRow:
     criteria: dict[str, Any]
     created_at: datetime
     who: str | None
+    restored_from: int | None
+    """The older version whose wishes it brought back."""
 
 
 def versions_of(search_id: int, *, limit: int = 50) -> list[VersionRow]:
     """The history of a search, newest first."""
     statement = (
-        select(SavedSearchVersion.version, SavedSearchVersion.criteria, SavedSearchVersion.created_at, User.full_name)
+        select(
+            SavedSearchVersion.version,
+            SavedSearchVersion.criteria,
+            SavedSearchVersion.created_at,
+            User.full_name,
+            SavedSearchVersion.restored_from,
+        )
         .outerjoin(User, User.id == SavedSearchVersion.user_id)
         .where(SavedSearchVersion.saved_search_id == search_id)
         .order_by(SavedSearchVersion.version.desc())
         .limit(limit)
     )
     return [VersionRow(*row) for row in db.session.execute(statement)]
+
+
+@dataclass(frozen=True)
+class MissedHome:
+    """A home that a search would have told about, once, with its newest news and what has become of it since."""
+
+    listing_id: int
+    address: str
+    city: str
+    kinds: list[str]
+    """Every kind of news it made meanwhile, newest first."""
+    at: datetime
+    price: Decimal | None
+    """At that news; price_now is today's."""
+    price_now: Decimal | None
+    status_now: str
+    bedrooms_total: int | None
+    living_area: Decimal | None
+
+
+def missed_homes(
+    office_id: int, criteria: Criteria, kinds: int, *, since: datetime, until: datetime, limit: int = 100
+) -> tuple[int, list[MissedHome]]:
+    """(all, the newest of them): homes that a search of these wishes would have told about in a span (PA-16). Counting
+    stops at MOST_MISSED pieces of news; homes that must not be shown are left out."""
+    sent = would_have_sent(office_id, criteria, kinds, since=since, now=until).subquery()
+    rows = db.session.execute(
+        select(
+            Listing.id,
+            Listing.unparsed_address,
+            Listing.city,
+            sent.c.kind,
+            ListingEvent.recorded_at,
+            ListingEvent.list_price,
+            Listing.list_price,
+            Listing.standard_status,
+            Listing.bedrooms_total,
+            Listing.living_area,
+        )
+        .join(ListingEvent, ListingEvent.seq == sent.c.seq)
+        .join(Listing, Listing.id == ListingEvent.listing_id)
+        .where(Listing.internet_entire_listing_display_yn)
+        .order_by(sent.c.seq.desc())
+        .limit(MOST_MISSED)
+    )
+    homes: dict[int, MissedHome] = {}
+    for listing_id, address, city, kind, *rest in rows:
+        if listing_id in homes:
+            homes[listing_id].kinds.append(kind)
+        else:
+            homes[listing_id] = MissedHome(listing_id, address, city, [kind], *rest)
+    return len(homes), list(homes.values())[:limit]
 
 
 def places_like(office_id: int, typed: str, *, limit: int = 12) -> list[tuple[str, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from datetime import time
@@ -89,48 +90,112 @@ _CALLED = {
     "living_area": "Living area",
     "lot_size_square_feet": "Lot",
     "year_built": "Year built",
+    "association_fee_monthly": "Monthly fee",
+    "garage_spaces": "Garage",
+    "waterfront_yn": "Waterfront",
+    "pool_private_yn": "Private pool",
+    "new_construction_yn": "New construction",
+    "senior_community_yn": "55+ community",
+    "special_listing_conditions_not": "Conditions left out",
+    "keywords_any": "Any of the words",
+    "keywords_none": "None of the words",
+    "not_polygons": "Not inside",
+    "excluded_listing_keys": "Homes left out",
+    "include_unknown": "Also where unknown",
 }
 _UNITS = {
     "list_price": ("$", ""),
+    "association_fee_monthly": ("$", ""),
     "living_area": ("", " sq ft"),
     "lot_size_square_feet": ("", " sq ft"),
+    "garage_spaces": ("", " cars"),
 }
+_MILE = 69.093
+"""Miles in a degree of latitude."""
 
 
 class Change(NamedTuple):
-    """One field of a search, before and after."""
+    """One field of a search, before and after; of a list also what came and what went."""
 
     field: str
     before: str
     after: str
+    added: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
 
 
 def changes_between(before: dict[str, Any], after: dict[str, Any]) -> list[Change]:
     """What an edit did, field by field, in the order people read them; the places are one field. Empty: nothing."""
-    where = Change("Where", place_words(before), place_words(after))
-    return [where] * (where.before != where.after) + [
-        Change(called, value_words(field, before.get(field)), value_words(field, after.get(field)))
-        for field, called in _CALLED.items()
-        if before.get(field) != after.get(field)
-    ]
+    found = [_change("Where", place_list(before), place_list(after), "anywhere")]
+    for field, called in _CALLED.items():
+        old, new = before.get(field), after.get(field)
+        if isinstance(old or new, list):
+            found.append(_change(called, _said(field, old), _said(field, new), "any"))
+        else:
+            found.append(Change(called, value_words(field, old), value_words(field, new)))
+    return [one for one in found if one.before != one.after]
+
+
+def _change(called: str, before: list[str], after: list[str], without: str) -> Change:
+    return Change(
+        called,
+        ", ".join(before) or without,
+        ", ".join(after) or without,
+        tuple(one for one in after if one not in before),
+        tuple(one for one in before if one not in after),
+    )
 
 
 def place_words(criteria: dict[str, Any]) -> str:
     """Every place of a search in one line."""
+    return ", ".join(place_list(criteria)) or "anywhere"
+
+
+def place_list(criteria: dict[str, Any]) -> list[str]:
+    """Every place of a search: names, then what is drawn."""
     said = [str(name) for kind in PLACE_LISTS for name in criteria.get(kind) or []]
     if radius := criteria.get("radius"):
         said.append(f"{radius['miles']} mi around {radius['latitude']}, {radius['longitude']}")
     if box := criteria.get("box"):
         said.append(f"the box {box['south']} to {box['north']}, {box['west']} to {box['east']}")
-    return ", ".join(said) or "anywhere"
+    return [*said, *(drawn_words(one) for one in criteria.get("polygons") or [])]
+
+
+def drawn_words(polygon: Sequence[Sequence[float]]) -> str:
+    """A drawn area by its size and where it lies: 4.2 sq mi around 44.1037, −70.2119."""
+    latitude = sum(float(point[0]) for point in polygon) / len(polygon)
+    longitude = sum(float(point[1]) for point in polygon) / len(polygon)
+    return f"{miles_words(polygon)} around {latitude:.4f}, {longitude:.4f}".replace("-", "−")
+
+
+def miles_words(polygon: Sequence[Sequence[float]]) -> str:
+    """4.2 sq mi: the area of a polygon of [latitude, longitude], on a flat map; good to a percent at a city's size."""
+    middle = math.cos(math.radians(sum(float(point[0]) for point in polygon) / len(polygon)))
+    flat = [(float(point[0]) * _MILE, float(point[1]) * _MILE * middle) for point in polygon]
+    twice = sum(a[0] * b[1] - b[0] * a[1] for a, b in zip(flat, [*flat[1:], flat[0]], strict=True))
+    area = abs(twice) / 2
+    return f"{area:.0f} sq mi" if area >= 10 else f"{area:.1f} sq mi" if area >= 0.1 else f"{area:.2f} sq mi"
+
+
+def _said(field: str, values: Sequence[Any] | None) -> list[str]:
+    """Each value of a list as people write it."""
+    if field == "not_polygons":
+        return [drawn_words(one) for one in values or []]
+    if field == "excluded_listing_keys":
+        return [f"{len(values)} home{'s' * (len(values) != 1)}"] if values else []
+    if field == "include_unknown":
+        return [_CALLED.get(str(one), str(one)).lower() for one in values or []]
+    return [str(one) for one in values or []]
 
 
 def value_words(field: str, value: Any) -> str:
     """One criterion as people write it; what is not asked of is "any"."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     if not value:
         return "any"
     if isinstance(value, list):
-        return ", ".join(str(one) for one in value)
+        return ", ".join(_said(field, value))
     sign, unit = _UNITS.get(field, ("", ""))
     shown = {side: number if field == "year_built" else f"{number:,}" for side, number in value.items()}
     if "ge" in shown and "le" in shown:

@@ -69,9 +69,42 @@ def test_an_edit_is_told_field_by_field_before_and_after_and_places_are_one_fiel
         "standard_status": ["Active"],
         "bedrooms_total": {"ge": 3},
     }
-    assert [tuple(change) for change in changes_between(before, after)] == [
+    changes = changes_between(before, after)
+    assert [change[:3] for change in changes] == [
         ("Where", "Port Ellery", "Alder Glen, 2 mi around 43.66, -70.25"),
         ("Price", "up to $500,000", "up to $525,000"),
         ("Beds", "any", "3 or more"),
     ]
+    assert changes[0].added == ("Alder Glen", "2 mi around 43.66, -70.25")
+    assert changes[0].removed == ("Port Ellery",)
     assert changes_between(after, after) == []
+
+
+def test_every_criterion_has_its_words_in_a_change():
+    square = [[44.0, -70.0], [44.0, -69.98], [44.02, -69.98], [44.02, -70.0]]
+    asked = {
+        "city": ["Port Ellery"],
+        "polygons": [square],
+        "not_polygons": [square],
+        "association_fee_monthly": {"le": 350},
+        "garage_spaces": {"ge": 2},
+        "waterfront_yn": True,
+        "senior_community_yn": False,
+        "special_listing_conditions_not": ["Short Sale"],
+        "keywords_any": ["sea view", "porch"],
+        "excluded_listing_keys": ["a", "b"],
+        "include_unknown": ["living_area"],
+    }
+    said = {change.field: change.after for change in changes_between({}, asked)}
+    assert said == {
+        "Where": "Port Ellery, 1.4 sq mi around 44.0100, −69.9900",
+        "Monthly fee": "up to $350",
+        "Garage": "2 cars or more",
+        "Waterfront": "yes",
+        "55+ community": "no",
+        "Conditions left out": "Short Sale",
+        "Any of the words": "sea view, porch",
+        "Not inside": "1.4 sq mi around 44.0100, −69.9900",
+        "Homes left out": "2 homes",
+        "Also where unknown": "living area",
+    }
