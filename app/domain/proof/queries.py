@@ -1,0 +1,168 @@
+"""What the proof reads. Nothing here writes, and nothing asks for what is kept no longer: an absent row is told so."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+from sqlalchemy import Row, select, text
+
+from app.domain.errors import NotFound
+from app.domain.models import AreaName, Contact, Listing, ListingEvent, MessageEvent, Office, Suppression
+from app.extensions import db
+
+AnyRow = Row[*tuple[Any, ...]]
+
+MOST_EVENTS = 500
+"""Events of one home that are gone back through: 18 months of a home that changes daily."""
+READ_WITHIN = 8
+"""Days after an event in which its batch is looked for: older news is none (PA-26)."""
+
+
+class Subject(NamedTuple):
+    """Whom and what is asked about."""
+
+    contact: Contact
+    listing: Listing
+    time_zone: str
+
+
+def subject(office_id: int | None, contact_id: int, listing_id: int) -> Subject:
+    """The buyer, the home and the office's zone. None as the office is for the terminal, which sees all of them. Raises
+    NotFound, also where the two are of different offices."""
+    found = db.session.execute(
+        select(Contact, Listing, Office.time_zone)
+        .join(Listing, Listing.office_id == Contact.office_id)
+        .join(Office, Office.id == Contact.office_id)
+        .where(
+            Contact.id == contact_id,
+            Listing.id == listing_id,
+            Contact.office_id == (Contact.office_id if office_id is None else office_id),
+        )
+    ).first()
+    if found is None:
+        raise NotFound("There is no such buyer and home in one office.")
+    return Subject(*found)
+
+
+def events_of(listing_id: int) -> list[ListingEvent]:
+    """What happened to a home, newest first."""
+    return list(
+        db.session.scalars(
+            select(ListingEvent)
+            .where(ListingEvent.listing_id == listing_id)
+            .order_by(ListingEvent.seq.desc())
+            .limit(MOST_EVENTS)
+        )
+    )
+
+
+def names_of(areas: Iterable[int]) -> dict[int, str]:
+    """What these places are called: numbers are never given to another."""
+    wanted = list(areas)
+    if not wanted:
+        return {}
+    rows = db.session.execute(select(AreaName.id, AreaName.name).where(AreaName.id.in_(wanted)))
+    return {row.id: row.name for row in rows}
+
+
+_BATCHES = text(f"""
+    SELECT e.seq, batch.id, batch.taken_at, batch.done_at,
+        pg_visible_in_snapshot(e.xid, (SELECT snapshot FROM match_cursor WHERE name = 'alerts')) AS is_read
+    FROM listing_event e
+    LEFT JOIN LATERAL (
+        SELECT b.id, b.taken_at, b.done_at FROM match_batch b
+        WHERE b.found_on BETWEEN CAST(e.recorded_at AT TIME ZONE 'UTC' AS date)
+              AND CAST(e.recorded_at AT TIME ZONE 'UTC' AS date) + {READ_WITHIN}
+          AND b.event_seqs @> ARRAY[e.seq]
+        ORDER BY b.id LIMIT 1
+    ) batch ON true
+    WHERE e.seq = ANY (:seqs)
+""")
+
+
+def batches_of(seqs: Sequence[int]) -> dict[int, AnyRow]:
+    """event → the batch that took it (id, taken_at, done_at; empty when none is kept), and whether the watermark has
+    passed it."""
+    return {row.seq: row for row in db.session.execute(_BATCHES, {"seqs": list(seqs)})}
+
+
+_SUBSCRIPTIONS = text("""
+    SELECT s.id, s.saved_search_id, s.active_yn, s.reason_active_or_disabled, s.kinds, s.schedule_type, s.send_time,
+        s.daily_schedule, s.next_send_timestamp, s.original_entry_timestamp,
+        coalesce(nullif(ss.saved_search_name, ''), rtrim(ss.search_query_human_readable, '.')) AS called,
+        (SELECT json_agg(json_build_object('version', v.version, 'criteria', v.criteria, 'created_at', v.created_at)
+                         ORDER BY v.version)
+         FROM saved_search_version v WHERE v.saved_search_id = ss.id) AS versions,
+        (SELECT json_agg(json_build_object('until', p.until, 'active_yn', p.active_yn, 'kinds', p.kinds,
+                    'reason_active_or_disabled', p.reason_active_or_disabled, 'schedule_type', p.schedule_type,
+                    'send_time', p.send_time, 'daily_schedule', p.daily_schedule) ORDER BY p.until, p.id)
+         FROM subscription_past p WHERE p.alert_subscription_id = s.id) AS pasts
+    FROM alert_subscription s JOIN saved_search ss ON ss.id = s.saved_search_id
+    WHERE s.contact_id = :contact_id ORDER BY s.id
+""")
+
+
+def subscriptions_of(contact_id: int) -> Sequence[AnyRow]:
+    """A buyer's subscriptions, with every version of their criteria and all that they were before."""
+    return db.session.execute(_SUBSCRIPTIONS, {"contact_id": contact_id}).all()
+
+
+_ITEMS = text("""
+    SELECT i.digest_id, i.alert_subscription_id, i.event_seq, i.recipient, i.search_version, i.kind, i.fingerprint,
+        i.price_before, i.price_shown, i.outcome, i.drop_reason, i.position,
+        d.window_end, d.created_at AS built_at, d.job_run_id,
+        m.id AS message_id, m.state, m.state_reason, m.created_at AS queued_at, m.not_before, m.attempting_at, m.sent_at,
+        m.last_reply, m.expires_at
+    FROM digest_item i
+    JOIN digest d ON d.id = i.digest_id
+    LEFT JOIN outbound_message m ON m.digest_id = d.id
+    WHERE i.listing_id = :listing_id AND i.alert_subscription_id = ANY (:subscriptions)
+    ORDER BY i.digest_id, i.event_seq
+""")
+
+
+def items_of(listing_id: int, subscriptions: Sequence[int]) -> Sequence[AnyRow]:
+    """What became of each match of this home, with its mail: kept for 90 days."""
+    return db.session.execute(_ITEMS, {"listing_id": listing_id, "subscriptions": list(subscriptions)}).all()
+
+
+_WAITING = text("""
+    SELECT am.alert_subscription_id, seq, am.batch_id
+    FROM alert_match am CROSS JOIN unnest(am.event_seqs) AS seq
+    WHERE am.digest_id IS NULL AND am.alert_subscription_id = ANY (:subscriptions) AND am.event_seqs && CAST(:seqs AS bigint[])
+      AND seq = ANY (:seqs)
+""")
+
+
+def waiting_of(subscriptions: Sequence[int], seqs: Sequence[int]) -> dict[tuple[int, int], int]:
+    """(subscription, event) → batch, of what was matched and waits for a digest."""
+    values = {"subscriptions": list(subscriptions), "seqs": list(seqs)}
+    return {(row.alert_subscription_id, row.seq): row.batch_id for row in db.session.execute(_WAITING, values)}
+
+
+def happenings_of(messages: Sequence[int]) -> Sequence[MessageEvent]:
+    """All that is known of these messages after they were queued, in order."""
+    return db.session.scalars(
+        select(MessageEvent).where(MessageEvent.outbound_message_id.in_(messages)).order_by(MessageEvent.id)
+    ).all()
+
+
+def suppressions_of(office_id: int, recipients: Sequence[str]) -> Sequence[Suppression]:
+    """Every stop there ever was for these addresses."""
+    return db.session.scalars(
+        select(Suppression)
+        .where(Suppression.office_id == office_id, Suppression.recipient.in_(recipients))
+        .order_by(Suppression.id)
+    ).all()
+
+
+def shown_of(contact_id: int, listing_id: int) -> AnyRow | None:
+    """What this buyer was last shown of this home: last_price_shown, listing_sent_timestamp."""
+    return db.session.execute(
+        text(
+            "SELECT last_price_shown, listing_sent_timestamp FROM buyer_listing"
+            " WHERE contact_id = :contact_id AND listing_id = :listing_id"
+        ),
+        {"contact_id": contact_id, "listing_id": listing_id},
+    ).first()
