@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from datetime import time
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any
@@ -84,6 +85,16 @@ def _one_of(*words: str) -> Any:
     return parse
 
 
+def _hours(text: str) -> tuple[time, time] | None:
+    """21:00-08:00, on a wall clock; or none."""
+    if text.strip().lower() == "none":
+        return None
+    begin, separator, end = text.partition("-")
+    if not separator:
+        raise ValueError("write two times of day, 21:00-08:00; or none")
+    return time.fromisoformat(begin.strip()), time.fromisoformat(end.strip())
+
+
 def _networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
     return tuple(ip_network(each.strip(), strict=False) for each in text.split(",") if each.strip())
 
@@ -105,6 +116,12 @@ def _origins(text: str) -> tuple[str, ...]:
 def _pattern(text: str) -> str:
     if "{event_id}" not in _url("http", "https")(text):
         raise ValueError("must hold {event_id}")
+    return text
+
+
+def _tiles(text: str) -> str:
+    if not all(part in _url("https", "http")(text) for part in ("{x}", "{y}", "{z}")):
+        raise ValueError("must hold {x}, {y} and {z}")
     return text
 
 
@@ -134,6 +151,12 @@ class Config:
         (),
         about="where photographs of homes come from, with commas: https://photos.example.com; pages load no others",
     )
+    map_tiles: str = setting(
+        _tiles,
+        "",
+        about="where the map's pictures come from: https://tiles.example/{z}/{x}/{y}.png; empty = a map without streets",
+    )
+    map_attribution: str = setting(str, "", about="whom the map's pictures are by, as their licence asks it to be said")
     legacy_mongo_url: str = setting(str, "", about="the legacy MongoDB to stay in step with; empty = none")
     slack_api_url: str = setting(str, "", about="another address for Slack's Web API; empty = slack.com")
     slack_bot_token: str = setting(str, "", about="the token of Porchlight's bot in your Slack workspace: xoxb-…")
@@ -168,6 +191,23 @@ class Config:
     login_rate_limit: str = setting(str, "10 per minute", about="sign-in tries per address and per account")
     run_lease_seconds: int = setting(_whole, 60, about="a worker silent for this long has lost its run")
     message_lease_seconds: int = setting(_whole, 60, about="a sender silent for this long has lost its messages")
+    instant_gap_minutes: int = setting(
+        _count, 60, about="minutes between two mails of “as soon as possible” to one buyer, at least"
+    )
+    instant_mails_a_day: int = setting(_whole, 4, about="so many of them a day; what is left goes with the daily mail")
+    quiet_hours: tuple[time, time] | None = setting(
+        _hours,
+        (time(21), time(8)),
+        about="when no buyer is mailed “as soon as possible”, on their clock; office and buyer may choose others; or none",
+    )
+    ramp_per_minute: int = setting(
+        _whole, 600, about="mails a minute after an outage, or when a halted run is approved"
+    )
+    halt_above_mails: int = setting(_whole, 200, about="a run with more mails than this is compared with what is usual")
+    halt_above_times: int = setting(
+        _whole, 3, about="so many times the median of four weeks for that hour, and a person is asked first"
+    )
+    halt_above_homes: int = setting(_whole, 50, about="more homes than this for one buyer, and a person is asked first")
     smtp_timeout_seconds: int = setting(_whole, 60, about="longest wait for one SMTP answer")
 
     @classmethod

@@ -359,6 +359,9 @@ class Stack:
             "LOG_FORMAT": "console",
             "PHOTO_ORIGINS": f"http://{ports.HOST}:{port['mailbox']}",
             "SESSION_COOKIE_SECURE": "0",
+            # Who tries it in the evening wants to see a mail all the same, and another after the next change.
+            "QUIET_HOURS": "none",
+            "INSTANT_GAP_MINUTES": "0",
             "SECRET_KEY": secret,
             # The demo's password is public, so nobody but this machine may knock.
             "GUNICORN_CMD_ARGS": f"--bind {ports.HOST}:{port['web']} --no-control-socket",

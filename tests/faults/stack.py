@@ -110,6 +110,8 @@ class Stack:
                 "RUN_LEASE_SECONDS": str(config.run_lease_seconds),
                 "MESSAGE_LEASE_SECONDS": str(config.message_lease_seconds),
                 "SMTP_TIMEOUT_SECONDS": str(config.smtp_timeout_seconds),
+                "QUIET_HOURS": "none",
+                "INSTANT_GAP_MINUTES": "0",
                 "LOG_LEVEL": "warning",
                 "LOG_FORMAT": "console",
                 "CRASH_AT": f"@{self.crash_file}",

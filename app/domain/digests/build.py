@@ -6,18 +6,20 @@ Every (subscription, event) that waited gets a row that says what became of it; 
 from __future__ import annotations
 
 import secrets
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from app.domain.digests import queries
+from app.domain.digests.cadence import plan as cadence
+from app.domain.digests.cadence import queries as due
 from app.domain.digests.decide import Decision, DropReason, decide
 from app.domain.digests.look import matches_of, told_of
 from app.domain.messages.keys import message_id_for
 from app.domain.models import DigestState, ItemOutcome, Stream
-from app.domain.models.lookups import ScheduleType
+from app.domain.models.lookups import ContactStatus, ScheduleType
 from app.domain.searches.schedule import Schedule, next_send
 from app.extensions import settings
 from app.gateways.mail import domain_of
@@ -27,58 +29,115 @@ KEEPS_DAILY = timedelta(hours=20)
 """How long a message is news; after that it expires unsent."""
 
 Values = dict[str, Any]
+Part = tuple[int, bool]
+"""Whose mail, and whether an agent approves it first: what makes a digest of a window."""
 
 
 def build_some(
-    window_end: datetime, now: datetime | None = None, job_run_id: int | None = None, limit: int = 200
+    window_end: datetime,
+    now: datetime | None = None,
+    job_run_id: int | None = None,
+    limit: int = 200,
+    *,
+    release: bool = True,
 ) -> dict[str, int] | None:
     """Build the digests of up to `limit` people whose alerts are due at `window_end`; None when nobody is left.
 
     One transaction, which the caller commits; then call again until None. Safe to run twice and by several workers:
-    a person is locked while built, and has at most one digest for each `window_end`. A subscription with an hour of its
-    own moves to its next one, with or without a match (PA-20).
-    Returns counts: recipients, digests, empty, messages, shown, merged, dropped.
+    a household is locked while built, and an address has at most one digest for each `window_end` (beside it one of
+    searches whose mails an agent approves, which waits for that). A subscription with an hour of its own moves to its
+    next one, with or without a match (PA-20). What may not go yet is given its moment (PA-10, PA-21, PA-26).
+    `release=False` leaves the messages to app.domain.digests.holds.release, which counts the whole run first (PA-27).
+    Returns counts: recipients, digests, empty, messages, shown, merged, dropped, and waiting (match rows).
     """
     now = now or datetime.now(UTC)
-    people = {row.id: row for row in queries.lock_due(window_end, limit)}
-    if not people:
+    leaders = due.lock_due(window_end, limit)
+    if not leaders:
         return None
     # A second statement on purpose: it sees what a builder that had these people before us has committed.
-    waiting = queries.waiting(list(people), window_end)
+    people = {row.id: row for row in due.people(leaders, window_end, now)}
+    clocks = _Clocks(due.due_clocks(list(people), window_end), window_end)
+    window = _Window(window_end, now, job_run_id, release=release)
     counts = Counter(recipients=len(people))
-    if waiting:
-        counts += _build(_Window(window_end, now, job_run_id), people, waiting)
-    _move_clocks(list(people), window_end)
+    rows: dict[int, list[queries.AnyRow]] = defaultdict(list)
+    for row in due.waiting(list(people), window_end):
+        rows[row.contact_id].append(row)
+    if rows:
+        plans = {
+            contact: cadence.plan(waiting, buyer_of(people[contact]), window_end, now, clocks.skipped)
+            for contact, waiting in rows.items()
+        }
+        counts += _build(window, people, plans)
+        counts += _hold_back(plans.values())
+    clocks.move()
     return {name: counts[name] for name in COUNTS}
 
 
-COUNTS = ("recipients", "digests", "empty", "messages", "shown", "merged", "dropped")
+COUNTS = ("recipients", "digests", "empty", "messages", "shown", "merged", "dropped", "waiting")
 
 
 class _Window:
     """What all digests of one call share."""
 
-    def __init__(self, end: datetime, now: datetime, job_run_id: int | None) -> None:
-        self.end, self.now, self.job_run_id = end, now, job_run_id
+    def __init__(self, end: datetime, now: datetime, job_run_id: int | None, *, release: bool) -> None:
+        self.end, self.now, self.job_run_id, self.release = end, now, job_run_id, release
 
 
-def _build(window: _Window, people: Mapping[int, queries.AnyRow], waiting: Sequence[queries.AnyRow]) -> Counter[str]:
-    pairs = sorted({(row.alert_subscription_id, seq) for row in waiting for seq in row.event_seqs})
-    facts: dict[int, list[queries.Fact]] = {row.contact_id: [] for row in waiting}
-    for row in queries.facts_of_pairs(list(facts), pairs, window.now):
-        facts[row.contact_id].append(row)
-    decided = {contact: decide(matches_of(rows), told_of(rows)) for contact, rows in facts.items()}
+def buyer_of(person: queries.AnyRow) -> cadence.Buyer:
+    """A person of cadence.queries.people, with the quiet hours of the settings where nobody chose others (PA-21)."""
+    config = settings()
+    usual = config.quiet_hours
+    begin = person.quiet_from or (usual[0] if usual else None)
+    end = person.quiet_until or (usual[1] if usual else None)
+    return cadence.Buyer(
+        zone=ZoneInfo(person.time_zone),
+        quiet=cadence.Quiet(begin, end) if begin is not None and end is not None else None,
+        last_window=person.last_window,
+        last_at=person.last_at,
+        today=person.today,
+        limits=cadence.Limits(timedelta(minutes=config.instant_gap_minutes), config.instant_mails_a_day),
+        next_daily=person.next_daily,
+    )
 
-    digests = queries.insert_digests([_digest(window, people[contact], items) for contact, items in decided.items()])
-    items = [
-        _item(digest_id, people[contact], item) for contact, digest_id in digests.items() for item in decided[contact]
-    ]
+
+def _build(window: _Window, people: Mapping[int, queries.AnyRow], plans: Mapping[int, cadence.Plan]) -> Counter[str]:
+    taken = [row for plan in plans.values() for row in plan.taken]
+    if not taken:
+        return Counter()
+    facts, asked_first = _facts(window, people, taken)
+    decided: dict[Part, list[Decision]] = {}
+    for part in sorted(facts):
+        told = told_of(facts[part])
+        beside = decided.get((part[0], False), ())  # what goes without being approved is told already
+        told |= {
+            (item.match.listing_id, item.kind.value, item.fingerprint)
+            for item in beside
+            if item.outcome is ItemOutcome.SHOWN
+        }
+        decided[part] = decide(_still_news(facts[part], window.now), told)
+    digests = queries.insert_digests(
+        [
+            _digest(window, people[part[0]], items, part, is_instant=_is_instant(part, people, plans))
+            for part, items in decided.items()
+        ]
+    )
+    items = [_item(digest_id, people[part[0]], item) for part, digest_id in digests.items() for item in decided[part]]
     items = _write_items(items)
     shown = Counter(row["digest_id"] for row in items if row["outcome"] == ItemOutcome.SHOWN)
     messages = [
-        _message(window, digest_id, people[contact], keeps=_keeps(facts[contact]))
-        for contact, digest_id in digests.items()
-        if shown[digest_id]
+        message_of(
+            people[part[0]].office_id,
+            part[0],
+            people[part[0]].recipient,
+            digest_id,
+            window.end,
+            needs_approval=False,
+            not_before=window.now,
+            expires_at=window.now + _keeps(facts[part]),
+            now=window.now,
+        )
+        for part, digest_id in digests.items()
+        if shown[digest_id] and window.release and not part[1]
     ]
     if messages:
         queries.insert_messages(messages)
@@ -88,29 +147,101 @@ def _build(window: _Window, people: Mapping[int, queries.AnyRow], waiting: Seque
                 "found_on": row.found_on,
                 "batch_id": row.batch_id,
                 "alert_subscription_id": row.alert_subscription_id,
-                "digest_id": digests[row.contact_id],
+                "digest_id": digests[part],
             }
-            for row in waiting
-            if row.contact_id in digests
+            for row in taken
+            if (part := (row.contact_id, row.alert_subscription_id in asked_first)) in digests
         ]
     )
     return Counter(row["outcome"] for row in items) + Counter(
-        digests=len(digests), messages=len(messages), empty=len(digests) - len(messages)
+        digests=len(digests),
+        messages=sum(shown[digest] > 0 for digest in digests.values()),
+        empty=sum(not shown[digest] for digest in digests.values()),
     )
 
 
-def _digest(window: _Window, person: queries.AnyRow, items: Sequence[Decision]) -> Values:
+def _facts(
+    window: _Window, people: Mapping[int, queries.AnyRow], taken: Sequence[queries.AnyRow]
+) -> tuple[dict[Part, list[queries.Fact]], set[int]]:
+    """What is known of all that goes, for each mail; and the subscriptions whose mails an agent approves first. Who
+    shares alerts is told of each other's homes as well (PA-09)."""
+    asked_first = {row.alert_subscription_id for row in taken if row.concierge_yn}
+    households: dict[int, list[int]] = defaultdict(list)
+    for person in people.values():
+        if person.household_id and _is_reachable(person):
+            households[person.household_id].append(person.id)
+    pairs = set()
+    for row in taken:
+        household = people[row.contact_id].household_id
+        readers = {row.contact_id, *(households[household] if household and row.active_yn else ())}
+        pairs |= {(row.alert_subscription_id, seq, reader) for seq in row.event_seqs for reader in readers}
+    facts: dict[Part, list[queries.Fact]] = defaultdict(list)
+    for fact in queries.facts_of_pairs(sorted(pairs), window.now):
+        facts[fact.contact_id, fact.alert_subscription_id in asked_first].append(fact)
+    return facts, asked_first
+
+
+def _is_reachable(person: queries.AnyRow) -> bool:
+    return person.contact_status == ContactStatus.ACTIVE and not person.recipient.startswith(queries.NO_ADDRESS)
+
+
+def _is_instant(part: Part, people: Mapping[int, queries.AnyRow], plans: Mapping[int, cadence.Plan]) -> bool:
+    """Whether this mail is one of the few of an hour and a day: nothing in it went by a clock."""
+    contact, needs_approval = part
+    household = people[contact].household_id
+    mine = [
+        plan
+        for other, plan in plans.items()
+        if other == contact or (household and people[other].household_id == household)
+    ]
+    going = [plan for plan in mine if any(not row.concierge_yn and row.active_yn for row in plan.taken)]
+    return not needs_approval and bool(going) and all(plan.is_instant for plan in going)
+
+
+def _still_news(facts: Sequence[queries.Fact], now: datetime) -> list[Any]:
+    return [
+        match._replace(reason=DropReason.TOO_OLD)
+        if match.reason is None
+        and cadence.too_old(datetime.fromisoformat(fact.recorded_at), fact.schedule_type, fact.weekdays, now)
+        else match
+        for fact, match in zip(facts, matches_of(facts), strict=True)
+    ]
+
+
+def _hold_back(plans: Iterable[cadence.Plan]) -> Counter[str]:
+    held = [
+        {
+            "found_on": row.found_on.isoformat(),
+            "batch_id": row.batch_id,
+            "alert_subscription_id": row.alert_subscription_id,
+            "waits_until": wait.until.isoformat(),
+            "waits_for": wait.why.value,
+        }
+        for plan in plans
+        for row, wait in plan.held
+    ]
+    if held:
+        due.hold_back(held)
+    return Counter(waiting=len(held))
+
+
+def _digest(
+    window: _Window, person: queries.AnyRow, items: Sequence[Decision], part: Part, *, is_instant: bool
+) -> Values:
     shown = sum(item.outcome is ItemOutcome.SHOWN for item in items)
+    is_held = part[1] or not window.release
     return {
         "office_id": person.office_id,
         "contact_id": person.id,
         "recipient": person.recipient,
         "window_end": window.end,
-        "state": DigestState.BUILT if shown else DigestState.EMPTY,
+        "state": DigestState.EMPTY if not shown else DigestState.HELD if is_held else DigestState.BUILT,
         "token": secrets.token_urlsafe(16),
         "items_shown": shown,
         "items_dropped": sum(item.outcome is ItemOutcome.DROPPED for item in items),
         "job_run_id": window.job_run_id,
+        "is_instant": is_instant,
+        "needs_approval": part[1],
         "created_at": window.now,
     }
 
@@ -167,35 +298,62 @@ def _keeps(facts: Sequence[queries.Fact]) -> timedelta:
     return KEEPS_ASAP if all(row.schedule_type == ScheduleType.ASAP for row in facts) else KEEPS_DAILY
 
 
-def _message(window: _Window, digest_id: int, person: queries.AnyRow, *, keeps: timedelta) -> Values:
-    dedupe_key = f"alert:{person.office_id}:{person.recipient}:{window.end.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
+def message_of(
+    office_id: int,
+    contact_id: int,
+    recipient: str,
+    digest_id: int,
+    window_end: datetime,
+    *,
+    needs_approval: bool,
+    not_before: datetime,
+    expires_at: datetime,
+    now: datetime,
+) -> Values:
+    """The row of a digest's message. Its key follows from whose window it is, so it exists once."""
+    dedupe_key = f"alert:{office_id}:{recipient}:{window_end.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
+    if needs_approval:
+        dedupe_key += ":approved"
     return {
-        "office_id": person.office_id,
-        "contact_id": person.id,
+        "office_id": office_id,
+        "contact_id": contact_id,
         "digest_id": digest_id,
         "stream": Stream.ALERTS,
         "dedupe_key": dedupe_key,
         "message_id": message_id_for(dedupe_key, domain_of(settings().mail_from)),
-        "recipient": person.recipient,
-        "not_before": window.now,
-        "expires_at": window.now + keeps,
-        "created_at": window.now,
+        "recipient": recipient,
+        "not_before": not_before,
+        "expires_at": expires_at,
+        "created_at": now,
     }
 
 
-def _move_clocks(contacts: Sequence[int], window_end: datetime) -> None:
-    """To the first due moment after this window: a window that comes late does not make up for each day it missed."""
-    moved = [
-        {
-            "id": row.id,
-            "was": row.next_send_timestamp,
-            "next_send_timestamp": next_send(
-                window_end,
-                Schedule(ScheduleType(row.schedule_type), row.send_time, tuple(row.daily_schedule)),
-                ZoneInfo(row.time_zone),
-            ),
-        }
-        for row in queries.due_clocks(contacts, window_end)
-    ]
-    if moved:
-        queries.move_clocks(moved)
+class _Clocks:
+    """The subscriptions whose own hour has come. Each local day is served once, and a window that comes late does not
+    make up for each day it missed (PA-20)."""
+
+    def __init__(self, rows: Sequence[queries.AnyRow], window_end: datetime) -> None:
+        self.moved = []
+        skipped = set()
+        for row in rows:
+            schedule = Schedule(ScheduleType(row.schedule_type), row.send_time, tuple(row.daily_schedule))
+            zone = ZoneInfo(row.time_zone)
+            day = cadence.served_day(window_end, row.next_send_timestamp, schedule, zone)
+            if row.served_on is not None and row.served_on >= day:
+                skipped.add(row.id)
+                day = row.served_on
+            following = next_send(window_end, schedule, zone)
+            self.moved.append(
+                {
+                    "id": row.id,
+                    "was": row.next_send_timestamp,
+                    "next_send_timestamp": following,
+                    "served_on": day,
+                }
+            )
+        self.skipped = frozenset(skipped)
+        """Had their mail of this local day already: what they found waits for the next one."""
+
+    def move(self) -> None:
+        if self.moved:
+            due.move_clocks(self.moved)

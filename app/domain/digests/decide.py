@@ -45,6 +45,12 @@ class DropReason(StrEnum):
     """The person has another address by now."""
     MESSAGE_EXPIRED = "message_expired"
     MESSAGE_FAILED = "message_failed"
+    TOO_OLD = "too_old"
+    """Found, or decided about, when it was no news any more (PA-26)."""
+    DISCARDED = "discarded"
+    """The whole run was halted, and a person let nothing of it out (PA-27)."""
+    DECLINED = "declined"
+    """The agent who approves this buyer's mails did not approve this one."""
 
 
 IN_WORDS = {
@@ -67,6 +73,9 @@ IN_WORDS = {
     DropReason.ADDRESS_CHANGED: "The buyer’s address was changed before the mail went out.",
     DropReason.MESSAGE_EXPIRED: "The mail could not be sent while it was news.",
     DropReason.MESSAGE_FAILED: "The mail was refused.",
+    DropReason.TOO_OLD: "It was more than a week old when it could have been told.",
+    DropReason.DISCARDED: "The run was halted, and a person discarded it.",
+    DropReason.DECLINED: "The agent did not approve this mail.",
 }
 
 Fingerprint = tuple[int, str, str]

@@ -53,67 +53,21 @@ LISTING_COLUMNS = (
     "list_office_phone",
     "internet_entire_listing_display_yn",
     "internet_address_display_yn",
+    "preferred_photo_url",
 )
 """What a search may ask of a home and a buyer may be shown. Nothing private is among them."""
-
-IS_DUE = """(s.schedule_type = 'ASAP' OR NOT s.active_yn
-             OR coalesce(s.next_send_timestamp, '-infinity') <= :window_end)"""
-
-_NOT_BUILT = f"""NOT EXISTS (
-        SELECT FROM digest d
-        WHERE d.office_id = c.office_id AND d.recipient = {RECIPIENT} AND d.window_end = :window_end)"""
-
-LOCK_DUE = text(f"""
--- People with something due and no digest of this window yet; locked, so that two builders never take the same.
--- Each part stops when it has plenty: a chunk must not cost more the longer the queue is.
-WITH waiting AS (
-    -- what waits for subscriptions that are due, or that ended
-    SELECT s.contact_id
-    FROM alert_match am
-    JOIN alert_subscription s ON s.id = am.alert_subscription_id
-    JOIN contact c ON c.id = s.contact_id
-    WHERE am.digest_id IS NULL AND {IS_DUE} AND {_NOT_BUILT}
-    LIMIT :reach
-), clocks AS (
-    -- daily ones whose hour has come: with or without a match, their clock moves on
-    SELECT s.contact_id
-    FROM alert_subscription s
-    JOIN contact c ON c.id = s.contact_id
-    WHERE s.active_yn AND s.next_send_timestamp <= :window_end AND {_NOT_BUILT}
-    ORDER BY s.next_send_timestamp
-    LIMIT :reach
-)
-SELECT c.id, c.office_id, {RECIPIENT} AS recipient
-FROM contact c
-WHERE c.id IN (SELECT contact_id FROM waiting UNION SELECT contact_id FROM clocks)
-ORDER BY c.id
-LIMIT :limit
-FOR NO KEY UPDATE OF c SKIP LOCKED
-""")
-REACH = 20
-"""Rows looked at for each person wanted: somebody may have many matches, or be locked."""
-
-WAITING = text(f"""
-SELECT am.found_on, am.batch_id, am.alert_subscription_id, am.event_seqs, s.contact_id
-FROM alert_match am
-JOIN alert_subscription s ON s.id = am.alert_subscription_id
-WHERE am.digest_id IS NULL AND s.contact_id = ANY(:contacts) AND {IS_DUE}
-ORDER BY am.found_on, am.batch_id, am.alert_subscription_id
-""")
-
-DUE_CLOCKS = text("""
-SELECT s.id, s.schedule_type, s.send_time, s.daily_schedule, s.next_send_timestamp,
-       CASE WHEN c.time_zone = '' THEN o.time_zone ELSE c.time_zone END AS time_zone
-FROM alert_subscription s
-JOIN contact c ON c.id = s.contact_id
-JOIN office o ON o.id = s.office_id
-WHERE s.contact_id = ANY(:contacts) AND s.active_yn AND s.next_send_timestamp <= :window_end
-""")
 
 _PEOPLE = f"""
 person AS MATERIALIZED (
     SELECT c.id AS contact_id, c.office_id, c.contact_status, {RECIPIENT} AS recipient,
-           coalesce(stop.everything, false) AS is_suppressed, stop.subscriptions AS stopped
+           coalesce(stop.everything, false) AS is_suppressed, stop.subscriptions AS stopped,
+           -- Who shares their alerts is told together, and so the same once (PA-07, PA-09).
+           CASE WHEN c.household_id IS NULL THEN ARRAY[{RECIPIENT}] ELSE
+               ARRAY(SELECT mate.email FROM contact mate WHERE mate.household_id = c.household_id) END AS addresses,
+           CASE WHEN c.household_id IS NULL THEN ARRAY[CAST(:digest_id AS bigint)] ELSE
+               ARRAY(SELECT twin.id FROM digest d JOIN contact mate ON mate.household_id = c.household_id
+                     JOIN digest twin ON twin.contact_id = mate.id AND twin.window_end = d.window_end
+                     WHERE d.id = :digest_id) END AS twins
     FROM contact c
     LEFT JOIN LATERAL (
         SELECT bool_or(x.scope <> 'subscription') AS everything,
@@ -132,6 +86,7 @@ SELECT {{stored}} p.contact_id, p.office_id, p.contact_status, p.recipient,
        ss.id AS saved_search_id, ss.version,
        coalesce(nullif(ss.saved_search_name, ''), rtrim(ss.search_query_human_readable, '.')) AS saved_search_name,
        ss.criteria::text AS criteria,
+       e.recorded_at, cardinality(s.daily_schedule) AS weekdays,
        e.seq, e.kinds AS event_kinds, e.market_spell_no, e.previous_list_price AS price_before_event,
        pg_visible_in_snapshot(e.xid, s.since_snapshot) AS is_before_subscription,
        ss.version > 1 AND v.created_at > e.recorded_at AS edited_since,
@@ -140,17 +95,17 @@ SELECT {{stored}} p.contact_id, p.office_id, p.contact_status, p.recipient,
        l.id, {", ".join(f"l.{column}" for column in LISTING_COLUMNS)}
 FROM pair
 JOIN alert_subscription s ON s.id = pair.alert_subscription_id
-JOIN person p ON p.contact_id = s.contact_id
+JOIN person p ON p.contact_id = pair.contact_id
 JOIN saved_search ss ON ss.id = s.saved_search_id
 LEFT JOIN saved_search_version v ON v.saved_search_id = ss.id AND v.version = ss.version
 JOIN listing_event e ON e.seq = pair.seq
 JOIN listing l ON l.id = e.listing_id
-LEFT JOIN buyer_listing bl ON bl.contact_id = s.contact_id AND bl.listing_id = l.id
+LEFT JOIN buyer_listing bl ON bl.contact_id = p.contact_id AND bl.listing_id = l.id
 LEFT JOIN LATERAL (
     SELECT array_agg(i.kind || chr(31) || i.fingerprint) AS told
     FROM digest_item i
-    WHERE i.office_id = p.office_id AND i.recipient = p.recipient AND i.listing_id = l.id
-      AND i.outcome = 'shown' AND i.digest_id <> :digest_id
+    WHERE i.office_id = p.office_id AND i.recipient = ANY(p.addresses) AND i.listing_id = l.id
+      AND i.outcome = 'shown' AND i.digest_id <> ALL(p.twins)
 ) told ON true
 ORDER BY p.contact_id, e.seq, s.id
 """
@@ -159,7 +114,8 @@ _STORED = "pair.kind, pair.fingerprint, pair.price_before, pair.price_shown, pai
 
 FACTS_OF_PAIRS = text(f"""
 WITH {_PEOPLE}, pair AS (
-    SELECT * FROM unnest(CAST(:subscriptions AS bigint[]), CAST(:seqs AS bigint[])) AS pair (alert_subscription_id, seq))
+    SELECT * FROM unnest(CAST(:subscriptions AS bigint[]), CAST(:seqs AS bigint[]), CAST(:readers AS bigint[]))
+        AS pair (alert_subscription_id, seq, contact_id))
 SELECT CAST(json_agg(facts) AS text) FROM ({_FACTS.format(stored="")}) facts
 """)
 
@@ -167,7 +123,7 @@ LOOK = text(f"""
 -- All that the last look at a digest and its mail need, in one document: a row of fifty columns for each home costs
 -- more to take apart in Python than the mail costs to write.
 WITH {_PEOPLE}, pair AS (
-    SELECT alert_subscription_id, event_seq AS seq, kind, fingerprint, price_before, price_shown, outcome, position
+    SELECT alert_subscription_id, event_seq AS seq, (SELECT contact_id FROM person) AS contact_id, kind, fingerprint, price_before, price_shown, outcome, position
     FROM digest_item
     WHERE digest_id = :digest_id AND outcome IN ('shown', 'merged')
 ), letterhead AS (
@@ -209,31 +165,16 @@ class Fact(SimpleNamespace):
         super().__init__(**columns)
 
 
-def lock_due(window_end: datetime, limit: int) -> Sequence[AnyRow]:
-    """People (id, office_id, recipient) who are due and for whom nobody else builds, locked until the transaction
-    ends."""
-    values = {"window_end": window_end, "limit": limit, "reach": limit * REACH}
-    return db.session.execute(LOCK_DUE, values).all()
-
-
-def waiting(contacts: Sequence[int], window_end: datetime) -> Sequence[AnyRow]:
-    """The match rows to be accounted for now."""
-    return db.session.execute(WAITING, {"contacts": contacts, "window_end": window_end}).all()
-
-
-def due_clocks(contacts: Sequence[int], window_end: datetime) -> Sequence[AnyRow]:
-    """Subscriptions with an hour of their own that has come, with the zone it is read in."""
-    return db.session.execute(DUE_CLOCKS, {"contacts": contacts, "window_end": window_end}).all()
-
-
-def facts_of_pairs(contacts: Sequence[int], pairs: Sequence[tuple[int, int]], now: datetime) -> list[Fact]:
-    """All that is known now about (subscription, event) pairs of these people, in a fixed order."""
+def facts_of_pairs(pairs: Sequence[tuple[int, int, int]], now: datetime) -> list[Fact]:
+    """All that is known now about (subscription, event, reader), in a fixed order. The reader is the subscription's
+    contact, or who shares alerts with them."""
     found = db.session.scalar(
         FACTS_OF_PAIRS,
         {
-            "contacts": contacts,
+            "contacts": sorted({pair[2] for pair in pairs}),
             "subscriptions": [pair[0] for pair in pairs],
             "seqs": [pair[1] for pair in pairs],
+            "readers": [pair[2] for pair in pairs],
             "digest_id": 0,
             "now": now,
         },
@@ -356,11 +297,12 @@ def homes_of_page(digest_id: int, listing_id: int | None = None) -> Sequence[tup
 
 INSERT_DIGESTS = text("""
 INSERT INTO digest (office_id, contact_id, recipient, window_end, state, token, items_shown, items_dropped, job_run_id,
-                    created_at)
-SELECT office_id, contact_id, recipient, window_end, state, token, items_shown, items_dropped, job_run_id, created_at
+                    is_instant, needs_approval, created_at)
+SELECT office_id, contact_id, recipient, window_end, state, token, items_shown, items_dropped, job_run_id,
+       is_instant, needs_approval, created_at
 FROM json_populate_recordset(NULL::digest, CAST(:rows AS json))
 ON CONFLICT (office_id, recipient, window_end, needs_approval) DO NOTHING
-RETURNING id, contact_id
+RETURNING id, contact_id, needs_approval
 """)
 
 _ITEM_COLUMNS = """digest_id, alert_subscription_id, event_seq, office_id, recipient, listing_id, saved_search_id,
@@ -389,14 +331,6 @@ WHERE am.found_on = taken.found_on AND am.batch_id = taken.batch_id
   AND am.alert_subscription_id = taken.alert_subscription_id
 """)
 
-MOVE_CLOCKS = text("""
-UPDATE alert_subscription s
-SET next_send_timestamp = moved.next_send_timestamp
-FROM json_to_recordset(CAST(:rows AS json))
-     AS moved (id bigint, was timestamptz, next_send_timestamp timestamptz)
-WHERE s.id = moved.id AND s.next_send_timestamp = moved.was  -- not when it was edited meanwhile
-""")
-
 COUNT_ITEMS = text("""
 UPDATE digest d
 SET items_shown = counted.shown, items_dropped = counted.dropped,
@@ -408,9 +342,9 @@ WHERE d.id = counted.digest_id
 """)
 
 
-def insert_digests(rows: Sequence[Values]) -> dict[int, int]:
-    """contact → digest, of those that are new."""
-    return {row.contact_id: row.id for row in db.session.execute(INSERT_DIGESTS, {"rows": document(rows)})}
+def insert_digests(rows: Sequence[Values]) -> dict[tuple[int, bool], int]:
+    """(contact, needs approval) → digest, of those that are new."""
+    return {(row.contact_id, row.needs_approval): row.id for row in db.session.execute(INSERT_DIGESTS, {"rows": document(rows)})}
 
 
 def insert_items(rows: Sequence[Values]) -> set[tuple[int, int, int]]:
@@ -424,10 +358,6 @@ def insert_messages(rows: Sequence[Values]) -> None:
 
 def take_matches(rows: Sequence[Values]) -> None:
     db.session.execute(TAKE_MATCHES, {"rows": document(rows)})
-
-
-def move_clocks(rows: Sequence[Values]) -> None:
-    db.session.execute(MOVE_CLOCKS, {"rows": document(rows)})
 
 
 def count_items(digests: Sequence[int]) -> None:

@@ -45,6 +45,7 @@ def test_a_match_becomes_a_line_a_digest_and_one_message(make, office, buyer):
         "shown": 1,
         "merged": 0,
         "dropped": 0,
+        "waiting": 0,
     }
     [digest], [message], [item] = digests(), messages(), items()
     assert (digest.state, digest.recipient, digest.items_shown, digest.window_end) == (
@@ -101,6 +102,7 @@ def test_t5_a_home_that_matches_three_searches_is_one_line_and_absent_from_the_d
         "shown": 0,
         "merged": 0,
         "dropped": 2,
+        "waiting": 0,
     }
     assert outcomes() == ["already_told", "already_told", "shown"]
     assert len(messages()) == 1
@@ -200,6 +202,7 @@ def test_a_person_without_an_address_has_a_digest_that_says_so(make, office):
         "shown": 0,
         "merged": 0,
         "dropped": 2,
+        "waiting": 0,
     }
     assert outcomes() == ["no_address", "no_address"]
 
