@@ -45,6 +45,7 @@ def record_event(
             "source": source,
             "event_id": event_id,
             "event_type": event_type.value,
+            "cause": None,
             "reply": reply,
             "fields": orjson.dumps(fields or {}).decode(),
             "occurred_at": occurred_at,

@@ -284,16 +284,17 @@ SELECT count(*) FROM done
 """)
 
 ADD_SUPPRESSION = text("""
-INSERT INTO suppression (office_id, recipient, scope, stream, alert_subscription_id, reason, evidence,
-                         outbound_message_id, created_at)
-VALUES (:office_id, :recipient, :scope, :stream, :alert_subscription_id, :reason, :evidence, :outbound_message_id, :now)
-ON CONFLICT (office_id, recipient, scope, coalesce(stream, ''), coalesce(alert_subscription_id, 0))
+INSERT INTO suppression (office_id, recipient, scope, stream, alert_subscription_id, reason, source, evidence,
+                         outbound_message_id, created_at, expires_at)
+VALUES (:office_id, :recipient, :scope, :stream, :alert_subscription_id, :reason, :source, :evidence,
+        :outbound_message_id, :now, :expires_at)
+ON CONFLICT (office_id, recipient, scope, coalesce(stream, ''), coalesce(alert_subscription_id, 0), reason)
     WHERE lifted_at IS NULL DO NOTHING
 """)
 
 ADD_EVENT = text("""
-INSERT INTO message_event (outbound_message_id, source, event_id, event_type, reply, fields, occurred_at)
-VALUES (:outbound_message_id, :source, :event_id, :event_type, :reply, CAST(:fields AS jsonb), :occurred_at)
+INSERT INTO message_event (outbound_message_id, source, event_id, event_type, cause, reply, fields, occurred_at)
+VALUES (:outbound_message_id, :source, :event_id, :event_type, :cause, :reply, CAST(:fields AS jsonb), :occurred_at)
 ON CONFLICT (source, event_id) DO NOTHING
 """)
 

@@ -19,11 +19,14 @@ def suppress(
     reason: SuppressionReason,
     *,
     alert_subscription_id: int | None = None,
+    source: str = "",
     evidence: str = "",
     outbound_message_id: int | None = None,
+    expires_at: datetime | None = None,
     now: datetime | None = None,
 ) -> bool:
-    """Stop mail to an address. Idempotent: one of a scope is in force at a time, the first one stays. True when new."""
+    """Stop mail to an address. Idempotent: one of a scope and reason is in force at a time, the first one stays; reasons
+    stand beside each other, so that what lifts one leaves the rest. True when new."""
     result = db.session.execute(
         queries.ADD_SUPPRESSION,
         {
@@ -33,8 +36,10 @@ def suppress(
             "stream": Stream.ALERTS.value if scope is SuppressionScope.STREAM else None,
             "alert_subscription_id": alert_subscription_id,
             "reason": reason.value,
+            "source": source,
             "evidence": evidence,
             "outbound_message_id": outbound_message_id,
+            "expires_at": expires_at,
             "now": now or datetime.now(UTC),
         },
     )

@@ -30,6 +30,8 @@ class MessageState(StrEnum):
 
 class Stream(StrEnum):
     ALERTS = "alerts"
+    NOTICES = "notices"
+    """About a search itself: it is about to stop, or has stopped (PA-17)."""
 
 
 class OutboundMessage(Model):
@@ -55,6 +57,8 @@ class OutboundMessage(Model):
     office_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("office.id"), index=True)
     contact_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("contact.id"))
     digest_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("digest.id"), unique=True)
+    alert_subscription_id: Mapped[int | None] = mapped_column(BigInteger)
+    """The search a notice is about."""
     stream: Mapped[str] = mapped_column(Text)
     dedupe_key: Mapped[str] = mapped_column(Text, unique=True)
     message_id: Mapped[str] = mapped_column(Text, unique=True)
@@ -101,7 +105,19 @@ class EventType(StrEnum):
     CLICKED = "clicked"
     COMPLAINED = "complained"
     UNSUBSCRIBED = "unsubscribed"
+    SUBSCRIBED = "subscribed"
     UNKNOWN = "unknown"
+
+
+class Cause(StrEnum):
+    """What a message came back for: of three kinds, for each asks for something else."""
+
+    DEAD = "dead"
+    """The address itself is no good: it is not written to again."""
+    BLOCK = "block"
+    """It is about us, the content or a policy; the address is fine."""
+    SOFT = "soft"
+    """It may pass: a full mailbox, a server that is away, a limit."""
 
 
 class MessageEvent(Model):
@@ -110,11 +126,13 @@ class MessageEvent(Model):
     __tablename__ = "message_event"
     __table_args__ = (
         one_of("event_type", EventType),
+        one_of("cause", Cause),
         Index("message_event_source_key", "source", "event_id", unique=True),
         Index("message_event_message_idx", "outbound_message_id", "id"),
         Index("message_event_recorded_idx", "recorded_at"),
         # The few that came back: whether one was heard of lately is asked with every look at the house (PA-25).
         Index("message_event_bounced_idx", "recorded_at", postgresql_where=text("event_type = 'bounced'")),
+        Index("message_event_blocked_idx", "recorded_at", postgresql_where=text("cause = 'block'")),
     )
 
     id: Mapped[Id]
@@ -123,6 +141,8 @@ class MessageEvent(Model):
     """Who says so: smtp, link, unsubscribe, a provider's name."""
     event_id: Mapped[str] = mapped_column(Text)
     event_type: Mapped[str] = mapped_column(Text)
+    cause: Mapped[str | None] = mapped_column(Text)
+    """Why it came back, or was refused; null for everything else, and for what nobody could read."""
     reply: Mapped[str | None] = mapped_column(Text)
     fields: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default="{}")
     occurred_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))

@@ -21,10 +21,15 @@ class SuppressionReason(StrEnum):
     UNSUBSCRIBED = "unsubscribed"
     BOUNCED = "bounced"
     COMPLAINED = "complained"
+    UNREACHABLE = "unreachable"
+    """It kept coming back, each time for a reason that may pass: for a while."""
+    BY_HAND = "by_hand"
+    """Somebody of the office."""
 
 
 class Suppression(Model):
-    """An address that must not be mailed, how far that goes, and the evidence (PA-24). Lifted, never deleted."""
+    """An address that must not be mailed, how far that goes, and the evidence (PA-24). Lifted, never deleted. Each
+    reason stands by itself: what is lifted leaves the others in force."""
 
     __tablename__ = "suppression"
     __table_args__ = (
@@ -34,15 +39,17 @@ class Suppression(Model):
         CheckConstraint("(scope = 'stream') = (stream IS NOT NULL)", name="stream"),
         CheckConstraint("(scope = 'subscription') = (alert_subscription_id IS NOT NULL)", name="subscription"),
         Index(
-            "suppression_in_force_key",
+            "suppression_standing_key",
             "office_id",
             "recipient",
             "scope",
             text("coalesce(stream, '')"),
             text("coalesce(alert_subscription_id, 0)"),
+            "reason",
             unique=True,
             postgresql_where=text("lifted_at IS NULL"),
         ),
+        Index("suppression_created_idx", "office_id", text("id DESC")),
     )
 
     id: Mapped[Id]
@@ -54,6 +61,8 @@ class Suppression(Model):
         BigInteger, ForeignKey("alert_subscription.id", ondelete="CASCADE"), index=True
     )
     reason: Mapped[str] = mapped_column(Text)
+    source: Mapped[str] = mapped_column(Text, server_default="")
+    """Who said so: smtp, mail, link, person, a provider's name."""
     evidence: Mapped[str] = mapped_column(Text, server_default="")
     outbound_message_id: Mapped[int | None] = mapped_column(BigInteger)
     created_at: Mapped[CreatedAt]
