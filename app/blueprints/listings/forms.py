@@ -288,7 +288,7 @@ SECTIONS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
             "waterfront_yn",
         ),
     ),
-    ("Words", "", ("public_remarks", "private_remarks")),
+    ("Words and pictures", "", ("public_remarks", "private_remarks", "preferred_photo_url")),
     (
         "Who lists it",
         "",
@@ -304,7 +304,7 @@ SECTIONS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("Publication", "", ("internet_entire_listing_display_yn", "internet_address_display_yn")),
 )
 """How the form is laid out: (heading, remark, fields)."""
-WIDE = frozenset({"standard_status", "unparsed_address", "public_remarks", "private_remarks"})
+WIDE = frozenset({"standard_status", "unparsed_address", "public_remarks", "private_remarks", "preferred_photo_url"})
 """Fields that take more room than one column."""
 
 
@@ -356,6 +356,10 @@ class ListingForm(Guarded):
     list_office_phone = Words("list_office_phone")
     listing_id = Words("listing_id", description="The number people quote.")
     parcel_number = Words("parcel_number")
+
+    preferred_photo_url = Words(
+        "preferred_photo_url", description="The address of the picture that stands for the home, as your MLS has it."
+    )
 
     internet_entire_listing_display_yn = BooleanField(
         "May be shown on the internet", default=True, description="If not, no buyer is ever told of it."

@@ -64,6 +64,8 @@ class Line(NamedTuple):
     """Price drop, $20,000"""
     plate: str
     """The house number as on a door; empty when the address is not to be shown or has none."""
+    photo: str
+    """Where its photograph is; empty when there is none."""
     headline: str
     """418 Alder Court; where the seller hides the address, what it is."""
     place: str
@@ -132,6 +134,7 @@ def line_of(news: News, home: Any, listing_id: int, *, searches: Sequence[Search
         tone=TONES[news.kind],
         badge=_badge(news),
         plate=plate_of(street),
+        photo=home.preferred_photo_url,
         headline=street or what_it_is(home),
         place=place_of(home),
         price=price_of(now),

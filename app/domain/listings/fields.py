@@ -23,6 +23,8 @@ class Kind(StrEnum):
 
     TEXT = "text"
     """Never null: unknown is the empty string."""
+    LINK = "link"
+    """The address of a file on the web; never null."""
     WORD = "word"
     """A lookup value; null when unknown."""
     WORDS = "words"
@@ -133,6 +135,7 @@ _ALL = (
     Field("list_office_phone", Kind.TEXT, "Listing office’s phone", longest=50),
     Field("internet_entire_listing_display_yn", Kind.SHOWN, "May be shown on the internet"),
     Field("internet_address_display_yn", Kind.SHOWN, "Address may be shown on the internet"),
+    Field("preferred_photo_url", Kind.LINK, "Photograph", longest=2_000),
     _count("photos_count", "Photos", high=32_767),
     Field("original_entry_timestamp", Kind.MOMENT, "Entered at"),
     Field("modification_timestamp", Kind.MOMENT, "Modified at the source"),
@@ -160,6 +163,8 @@ def stored(field: Field, value: Any) -> Any:
     kind = field.kind
     if kind is Kind.TEXT:
         return _text(field, value)
+    if kind is Kind.LINK:
+        return _link(field, value)
     if value is None or value == "":
         return _empty(field)
     if kind is Kind.WORD:
@@ -191,6 +196,7 @@ def _empty(field: Field) -> Any:
     return 0 if field.name == "photos_count" else None
 
 
+_LINK = re.compile(r"https?://[^\s/<>\"'\\]+(/[^\s<>\"'\\]*)?", re.IGNORECASE)
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
@@ -211,6 +217,14 @@ def _words(field: Field, value: Any) -> list[str] | None:
     if len(given) > MOST_WORDS:
         raise Invalid(f"{field.label}: {MOST_WORDS} values is the limit.", field=field.name)
     return sorted({word for one in given if (word := _text(field, one))}) or None
+
+
+def _link(field: Field, value: Any) -> str:
+    """Only what a mail program would load, and nothing that runs."""
+    link = _text(field, value)
+    if link and not _LINK.fullmatch(link):
+        raise Invalid(f"{field.label} must be an address on the web that begins with https://.", field=field.name)
+    return link
 
 
 def _status(value: Any) -> str:

@@ -176,6 +176,20 @@ class TestLastLook:
 
 
 class TestTheMail:
+    def test_photographs_stand_where_there_are_any_and_a_house_number_where_not(self, make, office, buyer, send):
+        photos = ["https://photos.example/1.jpg", "https://photos.example/2.jpg?a=1&b=2", ""]
+        for number, photo in enumerate(photos):
+            _, event = news(office, unparsed_address=f"{418 + number} Alder Court", preferred_photo_url=photo)
+            make.match(subscribe(buyer, f"Search {number}"), event)
+        build(datetime.now(UTC))
+        [letter] = send()
+        assert letter.html.count("<img ") == 2
+        for photo in photos[:2]:
+            assert f'src="{photo.replace("&", "&amp;")}"' in letter.html
+        assert re.findall(r'<a class="door"[^>]*>(\d+)</a>', letter.html) == ["420"]
+        assert "photos.example" not in letter.text
+        assert all("alt=" in tag for tag in re.findall("<img [^>]*>", letter.html))
+
     def test_its_headers_are_those_receivers_ask_for(self, make, office, buyer, send):
         subscription = queue_one(make, buyer, news(office)[1])
         [letter] = send()

@@ -34,6 +34,7 @@ def home(**values):
             "list_office_name": "Millrace Homes",
             "list_office_phone": "(555) 555-0162",
             "internet_address_display_yn": True,
+            "preferred_photo_url": "",
         }
         | values
     )

@@ -7,7 +7,7 @@ import pytest
 from app.domain.listings.fields import FIELDS, Kind, snake_case
 from app.domain.models import Listing
 
-OURS = {"baths_equivalent", "list_agent_id"}
+OURS = {"baths_equivalent", "preferred_photo_url", "list_agent_id"}
 """Ours: the Data Dictionary has no such field."""
 
 

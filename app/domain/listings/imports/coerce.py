@@ -54,6 +54,25 @@ def _one_value(cell: Any) -> Flaw | None:
     return None
 
 
+def photo(field: Field, cell: Any) -> Any:
+    """An address, or RESO's Media: a list of records of which the preferred photograph, else the first, is kept."""
+    if isinstance(cell, list):
+        photos = [one for one in cell if isinstance(one, dict) and one.get("MediaCategory", "Photo") == "Photo"]
+        first = min(photos, key=_place_of_photo, default={})
+        cell = first.get("MediaURL") or ""
+    if (flaw := _one_value(cell)) is not None:
+        return flaw
+    try:
+        return stored(field, cell) or None
+    except Invalid as refusal:
+        return Flaw(refusal.sentence[:1].lower() + refusal.sentence[1:].rstrip("."))
+
+
+def _place_of_photo(media: dict[str, Any]) -> tuple[bool, int]:
+    order = media.get("Order")
+    return media.get("PreferredPhotoYN") is not True, order if isinstance(order, int) else 1_000
+
+
 def text(field: Field, cell: Any) -> Any:
     if (flaw := _one_value(cell)) is not None:
         return flaw
@@ -258,6 +277,7 @@ def moment(field: Field, cell: Any) -> Any:
 
 BY_KIND: dict[Kind, Coercer] = {
     Kind.TEXT: text,
+    Kind.LINK: photo,
     Kind.WORD: lookup,
     Kind.WORDS: lookups,
     Kind.STATUS: status,

@@ -19,7 +19,15 @@ from uuid import uuid4
 from app.domain.errors import Conflict, Invalid, NotFound
 from app.domain.listings import areas
 from app.domain.listings.carried import PLACE_COLUMNS, carried
-from app.domain.listings.changes import RELIST_WITHIN, Described, Silence, describe_change, is_relist, moments
+from app.domain.listings.changes import (
+    RELIST_WITHIN,
+    WITH_BEFORE,
+    Described,
+    Silence,
+    describe_change,
+    is_relist,
+    moments,
+)
 from app.domain.listings.fields import FIELDS, KEY_LENGTH, Kind, normalise
 from app.domain.listings.record import queries
 from app.domain.listings.words import words_of
@@ -309,7 +317,15 @@ class _Plan:
             "user_id": write.user_id,
             "import_batch_id": write.import_batch_id,
             "previous_list_price": self.old["list_price"] if self.old is not None else None,
+            "before": self._before() if self.said.kinds & WITH_BEFORE else None,
         } | carried(self.new | ({} if self.said.alertable else {"remarks_words": None}))
+
+    def _before(self) -> dict[str, Any]:
+        """The former values of the matching columns that changed. Remarks are left out: they are never a cause (PA-05),
+        so what they say now holds for both."""
+        assert self.old is not None
+        was, now = carried(self.old), carried(self.new)
+        return {name: was[name] for name in was if was[name] != now[name] and name != "remarks_words"}
 
 
 _WRITTEN = (*FIELDS, *PLACE_COLUMNS, "market_spell_no", "search_text", "remarks_words", "content_hash")
@@ -317,7 +333,8 @@ _UPDATED = ("id", *_WRITTEN)
 _INSERTED = ("office_id", "listing_key", "originating_system_name", "originating_system_key", *_WRITTEN)
 
 _BLANK: dict[str, Any] = {
-    name: "" if item.kind is Kind.TEXT else True if item.kind is Kind.SHOWN else None for name, item in FIELDS.items()
+    name: "" if item.kind in (Kind.TEXT, Kind.LINK) else True if item.kind is Kind.SHOWN else None
+    for name, item in FIELDS.items()
 } | {"photos_count": 0, "market_spell_no": 0, "content_hash": "", "search_text": "", "remarks_words": ""}
 
 _OURS = frozenset({"modification_timestamp"})

@@ -185,3 +185,37 @@ def test_a_code_list_knows_its_codes_and_no_others():
     borough = coerce.from_table({"1": "New York"})
     assert borough(FIELDS["county_or_parish"], " 1 ") == "New York"
     assert borough(FIELDS["county_or_parish"], "9") == Flaw("“9” is not a code we know")
+
+
+PHOTO = FIELDS["preferred_photo_url"]
+
+
+@pytest.mark.parametrize(
+    ("cell", "kept"),
+    [
+        ("https://photos.example/1.jpg", "https://photos.example/1.jpg"),
+        ("", None),
+        (
+            [
+                {"MediaURL": "https://p.example/2.jpg", "Order": 0, "MediaCategory": "Photo"},
+                {"MediaURL": "https://p.example/1.jpg", "Order": 3, "PreferredPhotoYN": True},
+                {"MediaURL": "https://p.example/plan.pdf", "Order": 0, "MediaCategory": "Floor Plan"},
+            ],
+            "https://p.example/1.jpg",
+        ),
+        (
+            [{"MediaURL": "https://p.example/b.jpg", "Order": 1}, {"MediaURL": "https://p.example/a.jpg", "Order": 0}],
+            "https://p.example/a.jpg",
+        ),
+        ([], None),
+    ],
+)
+def test_the_photograph_is_an_address_or_the_preferred_one_of_resos_media(cell, kept):
+    assert coerce.photo(PHOTO, cell) == kept
+
+
+@pytest.mark.parametrize(
+    "cell", ["javascript:alert(1)", "data:image/png;base64,AA", "photos/1.jpg", "https://a b", 'https://a/"onload=']
+)
+def test_what_a_mail_program_would_not_load_is_no_photograph(cell):
+    assert isinstance(coerce.photo(PHOTO, cell), coerce.Flaw)
