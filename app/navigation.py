@@ -43,6 +43,7 @@ SECTIONS = (
         "The works",
         (
             Entry("ops.overview", "Operations", "activity", key="o", more=True),
+            Entry("proof.explain", "Why / why not", "signpost-split", key="w", more=True),
             Entry("listings.imports", "Imports", "file-earmark-arrow-up", key="i", more=True),
         ),
     ),

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import click
 from flask import Flask
 from flask.cli import AppGroup
 
+from app.domain.errors import DomainError
 from app.extensions import db
 
 alerts = AppGroup("alerts", help="Matching, for operators.")
@@ -22,6 +25,37 @@ def restored() -> None:
         f"{counts['requeued']:,} events had waited; {counts['batches']:,} batches matched, {counts['pairs']:,} matches."
         " Everything from now on is news."
     )
+
+
+@alerts.command("why")
+@click.argument("buyer", type=int)
+@click.argument("listing", type=int)
+@click.option("--event", type=int, help="About this event of the home; else the newest that could alert anybody.")
+@click.option("--as-of", type=click.DateTime(["%Y-%m-%dT%H:%M", "%Y-%m-%d"]), help="The answer of that moment, UTC.")
+def explain(buyer: int, listing: int, event: int | None, as_of: datetime | None) -> None:
+    """Why BUYER (a contact's number) was, or was not, told about LISTING (a listing's number): the whole chain."""
+    from app.domain.proof.why import why
+
+    moment = as_of.replace(tzinfo=UTC) if as_of else None
+    try:
+        answer = why(buyer, listing, office_id=None, event_seq=event, as_of=moment)
+    except DomainError as refusal:
+        raise click.ClickException(refusal.sentence) from refusal
+    click.echo(f"{answer.buyer} and {answer.address}, as of {answer.as_of:%Y-%m-%d %H:%M:%SZ}")
+    click.secho(answer.verdict, bold=True)
+    for step in answer.steps:
+        mark = {"good": "+", "wait": "x", "bad": "!"}.get(step.tone, " ")
+        rows = ", ".join(f"{row.noun} {row.number}" for row in step.rows)
+        at = f"{step.at:%Y-%m-%d %H:%M:%SZ}" if step.at else ""
+        click.echo(f" {mark} {step.question:<42} {step.answer:<16} {at:<21} {rows}".rstrip())
+        for words in (step.sentence, *(f"{label}: {value}" for label, value in step.pairs)):
+            if words:
+                click.echo(f"     {words}")
+        for line in step.criteria:
+            verdict = {True: "holds", False: "does not hold", None: "not known"}[line.holds]
+            click.echo(f"     {line.called:<18} asked {line.asked} | had {line.found} | {verdict}")
+    for chain in answer.others:
+        click.echo(f" - search {chain.saved_search_id}: {chain.verdict}")
 
 
 def register(app: Flask) -> None:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Row, select, text
 
+from app.domain.contacts.queries import words_in
 from app.domain.errors import NotFound
 from app.domain.models import AreaName, Contact, Listing, ListingEvent, MessageEvent, Office, Suppression
 from app.extensions import db
@@ -166,3 +167,38 @@ def shown_of(contact_id: int, listing_id: int) -> AnyRow | None:
         ),
         {"contact_id": contact_id, "listing_id": listing_id},
     ).first()
+
+
+MOST_CHOICES = 8
+
+
+def people_called(office_id: int, words: str) -> list[Contact]:
+    """The few buyers of an office that these words may mean, by name."""
+    return list(
+        db.session.scalars(
+            select(Contact)
+            .where(Contact.office_id == office_id, *words_in(words))
+            .order_by(Contact.full_name, Contact.id)
+            .limit(MOST_CHOICES)
+        )
+    )
+
+
+def homes_called(office_id: int, words: str) -> list[Listing]:
+    """The few homes of an office that these words may mean, the newest changed first."""
+    found = select(Listing).where(Listing.office_id == office_id)
+    for word in words.casefold().split()[:6]:
+        found = found.where(Listing.search_text.contains(word, autoescape=True))
+    return list(
+        db.session.scalars(found.order_by(Listing.modification_timestamp.desc(), Listing.id.desc()).limit(MOST_CHOICES))
+    )
+
+
+def named(office_id: int, contact_id: int | None, listing_id: int | None) -> tuple[Contact | None, Listing | None]:
+    """The buyer and the home with these numbers, as far as they are this office's."""
+    contact = db.session.get(Contact, contact_id) if contact_id else None
+    listing = db.session.get(Listing, listing_id) if listing_id else None
+    return (
+        contact if contact is not None and contact.office_id == office_id else None,
+        listing if listing is not None and listing.office_id == office_id else None,
+    )
