@@ -34,6 +34,7 @@ BLUEPRINTS: tuple[str, ...] = (
     "contacts",
     "searches",
     "listings",
+    "proof",
     "public",
 )
 """Folders below app/blueprints; each has `bp`."""
