@@ -1,7 +1,8 @@
 """What a listing write means: which kind of news it is, and why it is none. Pure; record.py does the writing.
 
 Entering the market counts once per spell (market_spell_no): the first time is New, a later time is Back on market,
-and a return within twelve hours is a correction of a slip (T3).
+and a return within twelve hours is a correction of a slip (T3). What changes while a home is on the market may make it
+match a search that it did not match before: that depends on the search, so an event only says that it may (T1).
 """
 
 from __future__ import annotations
@@ -12,14 +13,19 @@ from datetime import datetime, timedelta
 from enum import Enum, StrEnum
 from typing import Any
 
-from app.domain.models import KIND_BITS, AlertKind
+from app.domain.listings.carried import FEATURES
+from app.domain.models import KIND_BITS, AlertKind, MatchCause
 from app.domain.models.lookups import ALERTABLE_ORIGINS, ON_MARKET, ChangeType, Origin, StandardStatus
 
-NEW, PRICE_DROP, BACK = (
+NEW, PRICE_DROP, BACK, NOW_MATCHES, STATUS_CHANGE = (
     KIND_BITS[AlertKind.NEW],
     KIND_BITS[AlertKind.PRICE_DROP],
     KIND_BITS[AlertKind.BACK_ON_MARKET],
+    KIND_BITS[AlertKind.NOW_MATCHES],
+    KIND_BITS[AlertKind.STATUS_CHANGE],
 )
+WITH_BEFORE = PRICE_DROP | NOW_MATCHES | STATUS_CHANGE
+"""Kinds that depend on what the home was before: their events keep it."""
 BRIEF = timedelta(hours=12)
 STALE_SOURCE = timedelta(days=7)
 STALE_ON_MARKET = timedelta(days=14)
@@ -34,6 +40,29 @@ GIVEN_UP = frozenset(
     }
 )
 """Left the market without a buyer: what comes after under another key is the same offer again."""
+SPOKEN_FOR = (StandardStatus.ACTIVE_UNDER_CONTRACT, StandardStatus.PENDING, StandardStatus.CLOSED)
+"""Changes of status that a buyer may ask to be told of, of homes they know."""
+DETAILS = (
+    "property_type",
+    "property_sub_type",
+    "bedrooms_total",
+    "baths_equivalent",
+    "living_area",
+    "lot_size_square_feet",
+    "year_built",
+    "garage_spaces",
+    "association_fee_monthly",
+    "city",
+    "postal_code",
+    "county_or_parish",
+    "subdivision_name",
+    "mls_area_major",
+    "latitude",
+    "longitude",
+    "special_listing_conditions",
+    *FEATURES,
+)
+"""What a search may ask besides price and status, and what is entered late: remarks are no such thing (PA-05)."""
 
 Values = Mapping[str, Any]
 
@@ -143,6 +172,9 @@ def describe_change(
             kinds = NEW
     if _is_drop(old, new):
         kinds |= PRICE_DROP
+    if old is not None and how in (Entry.NO, Entry.FLIP):
+        kinds |= NOW_MATCHES if causes(old, new, how, now) else 0
+        kinds |= STATUS_CHANGE if _is_spoken_for(old, new) else 0
     return Described(_change_type(old, new, how), kinds, *_verdict(old, new, Origin(origin), kinds, silence))
 
 
@@ -159,6 +191,36 @@ def _is_drop(old: Values | None, new: Values) -> bool:
     return before is not None and after is not None and after < before
 
 
+def causes(old: Values, new: Values, how: Entry, now: datetime) -> list[MatchCause]:
+    """Which of the causes that may make a home match a search, that it did not match before, are in this write: a price
+    that came down, a change of status, and while it is new other columns. A price that rose is none (PA-05)."""
+    if not is_on_market(new):
+        return []
+    found = [MatchCause.PRICE] if _is_drop(old, new) else []
+    if how is Entry.NO and old["standard_status"] != new["standard_status"]:
+        found.append(MatchCause.STATUS)
+    if is_fresh(new, now) and changed_details(old, new):
+        found.append(MatchCause.DETAILS)
+    return found
+
+
+def is_fresh(home: Values, now: datetime) -> bool:
+    """Late data entry: what is filled in within fourteen days on the market."""
+    since = home.get("on_market_timestamp")
+    return since is None or now - since <= STALE_ON_MARKET
+
+
+def changed_details(old: Values, new: Values) -> list[str]:
+    """Which of DETAILS differ; a price that nobody had given is a detail, too."""
+    found = [name for name in DETAILS if old.get(name) != new.get(name)]
+    return found + ["list_price"] * (old.get("list_price") is None and new.get("list_price") is not None)
+
+
+def _is_spoken_for(old: Values, new: Values) -> bool:
+    was, now = old["standard_status"], new["standard_status"]
+    return was != now and now in SPOKEN_FOR and (was in ON_MARKET or was == StandardStatus.PENDING)
+
+
 def _verdict(
     old: Values | None, new: Values, origin: Origin, kinds: int, silence: Silence | None
 ) -> tuple[bool, Silence | None]:
@@ -166,7 +228,7 @@ def _verdict(
         return False, Silence(origin.value)
     if new["standard_status"] in (StandardStatus.INCOMPLETE, StandardStatus.DELETE):
         return False, Silence.NOT_VALID
-    if not is_on_market(new):
+    if not is_on_market(new) and not kinds & STATUS_CHANGE:
         return False, Silence.OFF_MARKET
     if not new["internet_entire_listing_display_yn"]:
         return False, Silence.HIDDEN

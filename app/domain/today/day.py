@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from app.domain.models import AlertKind, ImportBatch, Incident, IncidentTone, JobRun, JobSchedule, Office
+from app.domain.models import KIND_BITS, AlertKind, ImportBatch, Incident, IncidentTone, JobRun, JobSchedule, Office
 from app.domain.ops.queries.incidents import open_now
 from app.domain.today import queries
 from app.domain.today.days import windows
@@ -76,10 +76,7 @@ class Day:
 
 def kind_of(kinds: int) -> AlertKind | None:
     """The strongest kind in an event's bits (PA-08)."""
-    for kind, bit in ((AlertKind.BACK_ON_MARKET, 4), (AlertKind.NEW, 1), (AlertKind.PRICE_DROP, 2)):
-        if kinds & bit:
-            return kind
-    return None
+    return next((kind for kind in AlertKind if kinds & KIND_BITS[kind]), None)
 
 
 def fate_of(row: Any) -> tuple[str, datetime | None]:

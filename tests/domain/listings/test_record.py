@@ -115,7 +115,7 @@ def test_a_price_drop_says_the_price_before(db, office):
     (listing,) = the(db, Listing, office_id=office.id)
     event = the(db, ListingEvent, listing_id=listing.id)[-1]
     assert (written.updated, written.alertable) == (1, 1)
-    assert (event.change_type, event.kinds) == ("Price Change", 2)
+    assert (event.change_type, event.kinds) == ("Price Change", 10)
     assert event.changes == {"list_price": ["500000.00", "489000.00"]}
     assert (event.previous_list_price, event.list_price) == (Decimal(500_000), Decimal(489_000))
     assert (listing.previous_list_price, listing.original_list_price) == (Decimal(500_000), Decimal(500_000))
@@ -362,7 +362,7 @@ def test_a_change_by_hand_logs_who_and_what(db, make, office):
         now=NOW + DAY,
     )
     assert event is not None
-    assert (event.user_id, event.origin, event.kinds, event.alertable) == (user.id, "manual", 2, True)
+    assert (event.user_id, event.origin, event.kinds, event.alertable) == (user.id, "manual", 10, True)
     assert (listing.list_price, listing.lock_version) == (Decimal(489_000), 2), "the row in hand is up to date"
 
 
@@ -377,7 +377,7 @@ def test_a_correction_changes_without_alerting_pa_02(office):
     listing = create(office.id, row(), now=NOW)
     event = change(listing.id, {"list_price": Decimal(1)}, office_id=office.id, origin=Origin.CORRECTION, now=NOW + DAY)
     assert event is not None
-    assert (event.alertable, event.not_alertable_reason, event.kinds) == (False, "correction", 2)
+    assert (event.alertable, event.not_alertable_reason, event.kinds) == (False, "correction", 10)
 
 
 def test_a_stale_form_is_refused_and_told_who_changed_what(make, office):

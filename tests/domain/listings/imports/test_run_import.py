@@ -219,7 +219,7 @@ def test_the_first_file_of_a_source_alerts_nobody_and_the_next_does_pa_02_t9(db,
     second = run(office.id, homes(1_201, price=490_000))
     assert second.origin == "live_sync"
     kinds = Counter(db.session.scalars(select(ListingEvent.kinds).where(ListingEvent.import_batch_id == second.id)))
-    assert kinds == {1: 1, 2: 1_200}
+    assert kinds == {1: 1, 10: 1_200}
     assert db.session.query(ListingEvent).filter_by(alertable=True).count() == 1_201
 
 
@@ -241,7 +241,7 @@ def test_a_correction_alerts_nobody_pa_02(db, office):
     run(office.id, homes(3))
     batch = run(office.id, homes(3, price=400_000), is_correction=True)
     events = db.session.query(ListingEvent).filter_by(import_batch_id=batch.id).all()
-    assert [(event.origin, event.alertable, event.kinds) for event in events] == [("correction", False, 2)] * 3
+    assert [(event.origin, event.alertable, event.kinds) for event in events] == [("correction", False, 10)] * 3
 
 
 # Again
