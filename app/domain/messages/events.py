@@ -3,18 +3,25 @@ commit; what is stored does not depend on it."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import orjson
 
 from app.domain.errors import NotFound
 from app.domain.messages import queries
-from app.domain.messages.queue import DEAD_ADDRESS
+from app.domain.messages.returns.causes import judge
 from app.domain.messages.settle import ARRIVED, settle_arrived
 from app.domain.messages.suppression import suppress
-from app.domain.models import EventType, MessageState, OutboundMessage, SuppressionReason, SuppressionScope
+from app.domain.models import Cause, EventType, MessageState, OutboundMessage, SuppressionReason, SuppressionScope
 from app.extensions import db
+
+CAME_BACK = frozenset({EventType.BOUNCED, EventType.FAILED, EventType.REJECTED})
+SOFT_BOUNCES = 3
+SOFT_SPAN = timedelta(hours=72)
+SOFT_REST = timedelta(days=14)
+SOFT_MEMORY = timedelta(days=30)
+"""So many, over so long, give an address so much rest; older ones are forgotten (PA-24)."""
 
 
 def record_event(
@@ -25,19 +32,24 @@ def record_event(
     *,
     reply: str = "",
     enhanced: str = "",
+    cause: Cause | None = None,
     fields: dict[str, Any] | None = None,
     occurred_at: datetime | None = None,
 ) -> bool:
     """Append what happened. Idempotent by (source, event_id); False when it was known. Never changes `sent`; of a
     message of unknown fate, a sign that it arrived makes it sent.
 
-    A complaint, and a bounce that calls the address dead (`enhanced` as in RFC 3463), suppress the address at once.
-    Raises NotFound.
+    Why it came back is `cause`, else judged from `reply` and `enhanced` (as in RFC 3463). What follows from it (PA-24): a
+    complaint or a dead address suppress at once, the third soft bounce within three days or more for two weeks, a block
+    never. Raises NotFound.
     """
     message = db.session.get(OutboundMessage, outbound_message_id)
     if message is None:
         raise NotFound("There is no such message.")
-    occurred_at = occurred_at or datetime.now(UTC)
+    now = datetime.now(UTC)
+    occurred_at = occurred_at or now
+    if event_type in CAME_BACK and cause is None:
+        cause = judge(reply, enhanced).cause
     result = db.session.execute(
         queries.ADD_EVENT,
         {
@@ -45,25 +57,49 @@ def record_event(
             "source": source,
             "event_id": event_id,
             "event_type": event_type.value,
-            "cause": None,
+            "cause": cause.value if cause and event_type in CAME_BACK else None,
             "reply": reply,
             "fields": orjson.dumps(fields or {}).decode(),
             "occurred_at": occurred_at,
         },
     )
-    reason = {EventType.COMPLAINED: SuppressionReason.COMPLAINED}.get(event_type)
-    if event_type is EventType.BOUNCED and enhanced in DEAD_ADDRESS:
-        reason = SuppressionReason.BOUNCED
-    if reason is not None:
-        suppress(
-            message.office_id,
-            message.recipient,
-            SuppressionScope.ADDRESS,
-            reason,
-            evidence=reply,
-            outbound_message_id=message.id,
-            now=occurred_at,
-        )
+    is_new = int(getattr(result, "rowcount", 0)) == 1
+    if is_new:
+        _suppress(message, source, event_type, cause=cause, reply=reply, at=occurred_at)
     if event_type in ARRIVED and message.state == MessageState.UNKNOWN:
         settle_arrived()
-    return int(getattr(result, "rowcount", 0)) == 1
+    return is_new
+
+
+def _suppress(
+    message: OutboundMessage, source: str, event_type: EventType, *, cause: Cause | None, reply: str, at: datetime
+) -> None:
+    """What follows for the address. Told twice, it follows once: what a person lifted stays lifted."""
+    expires_at = None
+    if event_type is EventType.COMPLAINED:
+        reason = SuppressionReason.COMPLAINED
+    elif event_type not in CAME_BACK:
+        return
+    elif cause is Cause.DEAD:
+        reason = SuppressionReason.BOUNCED
+    elif cause is Cause.SOFT and _is_tired(message, at):
+        reason, expires_at = SuppressionReason.UNREACHABLE, at + SOFT_REST
+    else:
+        return
+    suppress(
+        message.office_id,
+        message.recipient,
+        SuppressionScope.ADDRESS,
+        reason,
+        source=source,
+        evidence=reply,
+        outbound_message_id=message.id,
+        expires_at=expires_at,
+        now=at,
+    )
+
+
+def _is_tired(message: OutboundMessage, at: datetime) -> bool:
+    """Has the address come back often enough, over long enough, with no sign of life between and since its last rest?"""
+    found = queries.soft_bounces(message.office_id, message.recipient, at - SOFT_MEMORY, at)
+    return found.n >= SOFT_BOUNCES and found.last - found.first >= SOFT_SPAN

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -10,7 +11,16 @@ from sqlalchemy import Select, func, select, text
 from sqlalchemy.orm import joinedload
 
 from app.domain.errors import NotFound
-from app.domain.models import Contact, Digest, DigestItem, MessageEvent, MessageState, OutboundMessage
+from app.domain.models import (
+    Contact,
+    Digest,
+    DigestItem,
+    InboundEvent,
+    InboundState,
+    MessageEvent,
+    MessageState,
+    OutboundMessage,
+)
 from app.extensions import db
 
 
@@ -209,8 +219,9 @@ SELECT count(*) FROM gone
 """)
 
 _NOTED = """
-    INSERT INTO message_event (outbound_message_id, source, event_id, event_type, reply, fields, occurred_at, recorded_at)
-    SELECT id, 'smtp', id || '/' || attempts || '/{event}', '{event}', :reply,
+    INSERT INTO message_event
+        (outbound_message_id, source, event_id, event_type, cause, reply, fields, occurred_at, recorded_at)
+    SELECT id, 'smtp', id || '/' || attempts || '/{event}', '{event}', CAST(:cause AS text), :reply,
            jsonb_strip_nulls(jsonb_build_object('phase', CAST(:phase AS text), 'run', job_run_id,
                'run_attempt', job_attempt)), :now, :now
     FROM done
@@ -283,6 +294,12 @@ WITH done AS (
 SELECT count(*) FROM done
 """)
 
+END_RESTS = text("""
+UPDATE suppression SET lifted_at = expires_at, lifted_by = 'its time was over'
+WHERE office_id = :office_id AND recipient = :recipient AND reason = :reason AND lifted_at IS NULL
+  AND expires_at <= :now
+""")
+
 ADD_SUPPRESSION = text("""
 INSERT INTO suppression (office_id, recipient, scope, stream, alert_subscription_id, reason, source, evidence,
                          outbound_message_id, created_at, expires_at)
@@ -308,4 +325,89 @@ def due_count(now: datetime) -> int:
             .where(OutboundMessage.state == MessageState.QUEUED, OutboundMessage.not_before <= now)
         )
         or 0
+    )
+
+
+class SoftBounces(NamedTuple):
+    n: int
+    first: datetime
+    last: datetime
+
+
+_SOFT_BOUNCES = text("""
+WITH event AS (
+    -- Every alert has a digest, whose address is indexed; the message at hand may be of another kind.
+    SELECT e.event_type, e.cause, e.occurred_at FROM digest d JOIN outbound_message m ON m.digest_id = d.id
+        JOIN message_event e ON e.outbound_message_id = m.id
+    WHERE d.office_id = :office_id AND d.recipient = :recipient AND d.window_end > :since
+      AND e.occurred_at > :since AND e.occurred_at <= :until
+), alive AS (
+    SELECT greatest(
+        (SELECT max(occurred_at) FROM event WHERE event_type IN ('delivered', 'opened', 'clicked', 'autoresponded')),
+        (SELECT max(coalesce(lifted_at, expires_at)) FROM suppression
+         WHERE office_id = :office_id AND recipient = :recipient AND reason = 'unreachable'
+           AND coalesce(lifted_at, expires_at) <= :until)) AS at
+)
+SELECT count(*) AS n, min(occurred_at) AS first, max(occurred_at) AS last
+FROM event, alive WHERE event.cause = 'soft' AND (alive.at IS NULL OR event.occurred_at > alive.at)
+""")
+
+
+def soft_bounces(office_id: int, recipient: str, since: datetime, until: datetime) -> SoftBounces:
+    """Soft bounces of an address after `since`, its last sign of life, and its last rest (PA-24)."""
+    values = {"office_id": office_id, "recipient": recipient, "since": since, "until": until}
+    return SoftBounces(*db.session.execute(_SOFT_BOUNCES, values).one())
+
+
+_OF_ADDRESS = text("""
+SELECT m.id FROM office o
+CROSS JOIN LATERAL (
+    SELECT d.id FROM digest d WHERE d.office_id = o.id AND d.recipient = :recipient AND d.window_end > :since
+    ORDER BY d.window_end DESC LIMIT 20) AS lately
+JOIN outbound_message m ON m.digest_id = lately.id
+WHERE m.attempting_at IS NOT NULL AND m.attempting_at <= :until
+ORDER BY m.attempting_at DESC LIMIT 1
+""")
+
+
+def message_named(message_ids: Sequence[str]) -> int | None:
+    """The message with one of these Message-IDs."""
+    return db.session.scalar(
+        select(OutboundMessage.id).where(OutboundMessage.message_id.in_(list(message_ids))).limit(1)
+    )
+
+
+def message_to(recipient: str, since: datetime, until: datetime) -> int | None:
+    """The last alert that was begun to this address, in any office."""
+    found: int | None = db.session.scalar(_OF_ADDRESS, {"recipient": recipient, "since": since, "until": until})
+    return found
+
+
+ADD_INBOUND = text("""
+INSERT INTO inbound_event (source, event_id, payload, hints, received_at)
+SELECT :source, given.event_id, given.payload, CAST(given.hints AS jsonb), :now
+FROM unnest(CAST(:event_ids AS text[]), CAST(:payloads AS text[]), CAST(:hints AS text[]))
+    AS given (event_id, payload, hints)
+ON CONFLICT (source, event_id) DO NOTHING
+""")
+
+
+def waiting_inbound(limit: int) -> list[InboundEvent]:
+    """What has not been worked through, least tried and oldest first, held for this transaction."""
+    return list(
+        db.session.scalars(
+            select(InboundEvent)
+            .where(InboundEvent.state == InboundState.WAITING)
+            .order_by(InboundEvent.tries, InboundEvent.id)
+            .limit(limit)
+            .with_for_update(skip_locked=True)
+            .execution_options(populate_existing=True)
+        )
+    )
+
+
+def inbound_waits() -> bool:
+    """Is there anything that has not been worked through?"""
+    return bool(
+        db.session.scalar(select(select(InboundEvent.id).where(InboundEvent.state == InboundState.WAITING).exists()))
     )

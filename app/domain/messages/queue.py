@@ -15,16 +15,15 @@ from sqlalchemy import TextClause
 
 from app.domain.messages import queries
 from app.domain.messages.mime import Letter
+from app.domain.messages.returns.causes import judge
 from app.domain.messages.settle import settle_arrived
 from app.domain.messages.suppression import suppress
-from app.domain.models import MessageState, SuppressionReason, SuppressionScope
+from app.domain.models import Cause, MessageState, SuppressionReason, SuppressionScope
 from app.extensions import db
-from app.gateways.mail import Outcome, Verdict
+from app.gateways.mail import Outcome, Phase, Verdict
 
 CHUNK = 200
 BACKOFF_MINUTES = (1, 5, 15, 30, 60, 120, 240)
-DEAD_ADDRESS = frozenset({"5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10", "5.2.1"})
-"""RFC 3463 codes that say the address itself is no good. Others are about us, the content or the moment."""
 
 
 class Queued(NamedTuple):
@@ -107,7 +106,13 @@ def settle(message: Queued, outcome: Outcome, token: UUID, now: datetime) -> boo
         "now": now,
         "reply": outcome.reply,
         "phase": outcome.phase.value,
+        "cause": None,
     }
+    cause = None
+    if outcome.state is Verdict.REFUSED:
+        said_no_to = "content" if outcome.phase in {Phase.CONTENT, Phase.AWAIT250} else "recipient"
+        cause = judge(outcome.reply, outcome.enhanced, stage=said_no_to).cause
+        values["cause"] = cause.value if cause else None
     match outcome.state:
         case Verdict.ACCEPTED:
             won = _count(queries.SETTLE_SENT, values)
@@ -117,12 +122,13 @@ def settle(message: Queued, outcome: Outcome, token: UUID, now: datetime) -> boo
             won = _count(queries.SETTLE_FAILED, values | {"reason": outcome.enhanced or "refused"})
         case Verdict.UNKNOWN:
             won = _count(queries.SETTLE_UNKNOWN, values | {"reason": f"lost in {outcome.phase.value}"})
-    if won and outcome.state is Verdict.REFUSED and outcome.enhanced in DEAD_ADDRESS:
+    if won and cause is Cause.DEAD:
         suppress(
             message.office_id,
             message.recipient,
             SuppressionScope.ADDRESS,
             SuppressionReason.BOUNCED,
+            source="smtp",
             evidence=outcome.reply,
             outbound_message_id=message.id,
             now=now,

@@ -26,7 +26,12 @@ def suppress(
     now: datetime | None = None,
 ) -> bool:
     """Stop mail to an address. Idempotent: one of a scope and reason is in force at a time, the first one stays; reasons
-    stand beside each other, so that what lifts one leaves the rest. True when new."""
+    stand beside each other, so that what lifts one leaves the rest. With `expires_at` it ends by itself. True when
+    new."""
+    now = now or datetime.now(UTC)
+    if expires_at is not None:  # one whose time is over holds the place of the next
+        key = {"office_id": office_id, "recipient": recipient, "reason": reason.value, "now": now}
+        db.session.execute(queries.END_RESTS, key)
     result = db.session.execute(
         queries.ADD_SUPPRESSION,
         {
@@ -40,7 +45,7 @@ def suppress(
             "evidence": evidence,
             "outbound_message_id": outbound_message_id,
             "expires_at": expires_at,
-            "now": now or datetime.now(UTC),
+            "now": now,
         },
     )
     return int(getattr(result, "rowcount", 0)) == 1
