@@ -85,7 +85,7 @@ def create(
         version=1,
         original_entry_timestamp=now,
         modification_timestamp=now,
-        **_columns(wanted),
+        **columns_of_criteria(wanted),
     )
     try:
         with db.session.begin_nested():
@@ -169,7 +169,7 @@ def edit(
                 setattr(one, column, value if one.active_yn or column != "next_send_timestamp" else None)
     if wanted is not None and is_revised:
         search.version += 1
-        for column, value in _columns(wanted).items():
+        for column, value in columns_of_criteria(wanted).items():
             setattr(search, column, value)
         db.session.add(_version(search, user_id, now, restored_from))
         for one in active:
@@ -373,7 +373,7 @@ def _check_kinds(kinds: int) -> None:
         raise Invalid("Choose at least one kind of news.", field="kinds")
 
 
-def _columns(criteria: Criteria) -> dict[str, Any]:
+def columns_of_criteria(criteria: Criteria) -> dict[str, Any]:
     """The columns of saved_search that follow from its criteria."""
     said = criteria.sentence()
     return {
