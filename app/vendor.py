@@ -41,6 +41,17 @@ FILES = {
         "js_lib_htmx/static/htmx/htmx.min.js",
         "491955cd1810747d7d7b9ccb936400afb760e06d25d53e4572b64b6563b2784e",
     ),
+    # Leaflet 1.9.4, as on npm; only a page that shows a map asks for it
+    "leaflet.js": Carried(
+        "django-js-lib-leaflet",
+        "js_lib_leaflet/static/js_lib_leaflet/leaflet.js",
+        "db49d009c841f5ca34a888c96511ae936fd9f5533e90d8b2c4d57596f4e5641a",
+    ),
+    "leaflet.css": Carried(
+        "django-js-lib-leaflet",
+        "js_lib_leaflet/static/js_lib_leaflet/leaflet.css",
+        "a7837102824184820dfa198d1ebcd109ff6d0ff9a2672a074b9a1b4d147d04c6",
+    ),
 }
 
 # Bootstrap Icons 1.13: 1.1 MB, so never sent; each page carries only the drawings it shows.
@@ -53,6 +64,11 @@ ICONS = Carried(
 STATIC = Path(__file__).parent / "static"
 STYLE = ("tokens", "base", "components", "screens", "searches", "imports", "public", "narrow")
 """The files of static/css that make app.css, in this order."""
+SHEETS = {
+    "app.css": (STYLE, "bootstrap.min.css", f"@layer vendor, {', '.join(STYLE)};\n"),
+    "map.css": (("map",), "leaflet.css", ""),
+}
+"""Our sheets: their files, the third-party sheet each brings in, and what stands before."""
 
 _OWN = re.compile(r"(?:[a-z0-9_-]+/)*[a-z0-9_-]+\.[a-z]+", re.ASCII)
 """How the files of static/ are called. Anything else was asked for by somebody who is trying."""
@@ -100,15 +116,16 @@ def _read(paths: tuple[Path, ...], changed: tuple[int, ...], name: str, first: s
 
 
 def own(name: str) -> Asset:
-    """One of ours. app.css is put together from its parts; a style outside a layer beats every layer, so Bootstrap
-    comes in through an import into the lowest one, under the path that names its content.
+    """One of ours. A sheet is put together from its parts; a style outside a layer beats every layer, so what is not
+    ours comes in through an import into the lowest one, under the path that names its content.
 
     Raises FileNotFoundError.
     """
     first = ""
-    if name == "app.css":
-        paths = tuple(STATIC / "css" / f"{part}.css" for part in STYLE)
-        first = f'@layer vendor, {", ".join(STYLE)};\n@import url("{url_of("bootstrap.min.css")}") layer(vendor);\n'
+    if name in SHEETS:
+        parts, carried, order = SHEETS[name]
+        paths = tuple(STATIC / "css" / f"{part}.css" for part in parts)
+        first = f'{order}@import url("{url_of(carried)}") layer(vendor);\n'
     else:
         paths = (STATIC / name,)
     return _read(paths, tuple(path.stat().st_mtime_ns for path in paths), name, first)
@@ -143,7 +160,7 @@ def file(digest: str, name: str) -> Response:
 def asset(digest: str, name: str) -> Response:
     if not _OWN.fullmatch(name):
         abort(404)
-    if name != "app.css" and not (STATIC in (STATIC / name).resolve().parents and (STATIC / name).is_file()):
+    if name not in SHEETS and not (STATIC in (STATIC / name).resolve().parents and (STATIC / name).is_file()):
         abort(404)
     return send(own(name), digest)
 

@@ -196,7 +196,11 @@ def begin_request() -> None:
 
 def pictures_from() -> tuple[str, ...]:
     """Where the pictures of our pages may come from."""
-    return ("'self'", "data:", *settings().photo_origins)
+    found = ["'self'", "data:", *settings().photo_origins]
+    if tiles := settings().map_tiles:
+        # {s} stands for one of several hosts.
+        found.append("/".join(tiles.replace("{s}", "*").split("/")[:3]))
+    return tuple(dict.fromkeys(found))
 
 
 def send_headers(response: Response) -> Response:

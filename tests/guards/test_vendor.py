@@ -31,7 +31,7 @@ def test_the_carrier_is_pinned_to_one_version(carried):
 
 def test_no_carrier_is_ever_imported(app, as_admin):
     as_admin.get("/styleguide")
-    assert not {"flask_bootstrap", "js_lib_htmx", "django"} & {name.split(".")[0] for name in sys.modules}
+    assert not {"flask_bootstrap", "js_lib_htmx", "js_lib_leaflet", "django"} & {name.split(".")[0] for name in sys.modules}
 
 
 def test_a_file_is_kept_for_a_year_under_the_address_that_names_its_content(client):
@@ -82,9 +82,11 @@ def test_a_wheel_that_lost_its_file_is_named():
 def test_our_sheet_stays_readable():
     lines = sum(len((vendor.STATIC / "css" / f"{part}.css").read_text().splitlines()) for part in vendor.STYLE)
     assert lines <= 600
+    assert len((vendor.STATIC / "css" / "map.css").read_text().splitlines()) <= 50
 
 
 def test_all_script_is_small(client):
+    """What every page loads. The map's own comes when somebody opens a map, and is not small: Leaflet is 42 kB."""
     import gzip
 
     total = sum(
@@ -92,3 +94,4 @@ def test_all_script_is_small(client):
         for body in (vendor.vendored("htmx.min.js").body, (vendor.STATIC / "app.js").read_bytes())
     )
     assert total < 60_000
+    assert len(gzip.compress((vendor.STATIC / "map.js").read_bytes())) < 8_000

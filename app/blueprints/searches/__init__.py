@@ -134,6 +134,7 @@ def create() -> Response:
             form.typed["name"],
             _criteria_and_schedule(form),
             kinds=form.bits,
+            concierge=form.concierge,
             member_id=desk.contact.owner_member_id or current_user.member_id,
             user_id=current_user.id,
             key=sent_key(),
@@ -166,6 +167,7 @@ def save(search_id: int) -> Response:
             name=form.typed["name"],
             criteria=_criteria_and_schedule(form),
             kinds=form.bits,
+            concierge=form.concierge,
             user_id=current_user.id,
             **form.schedule(),
         )
@@ -284,4 +286,5 @@ def _one_of(name: str, *allowed: str) -> str:
     return value if value in allowed else ""
 
 
-from app.blueprints.searches import history as _history  # noqa: E402  its views belong to bp
+from app.blueprints.searches import history as _history  # noqa: E402  their views belong to bp
+from app.blueprints.searches import points as _points  # noqa: E402, F401

@@ -13,10 +13,14 @@ from flask_login import current_user
 from app.blueprints.searches import words
 from app.blueprints.searches.forms import (
     CHOICE_VALUES,
+    FEATURES,
+    JUMPS,
     KINDS,
+    LINES,
     ON_MARKET,
     PLACE_WORDS,
     SCHEDULES,
+    UNKNOWN_WORDS,
     SearchForm,
     split_place,
 )
@@ -28,11 +32,12 @@ from app.domain.models.lookups import ReasonActiveOrDisabled
 from app.domain.searches import saved
 from app.domain.searches.criteria import Criteria
 from app.domain.searches.desk import queries
-from app.domain.searches.desk.preview import COUNTED_UP_TO, look
+from app.domain.searches.desk.preview import COUNTED_UP_TO, look, narrower_price
 from app.domain.searches.desk.queries import Found
 from app.domain.searches.desk.words import State, state_of
 from app.domain.searches.queries import count_matching
 from app.domain.searches.schedule import WEEKDAYS, Schedule, next_send
+from app.extensions import settings
 
 PAUSES = {
     ReasonActiveOrDisabled.AGENT_DISABLED.value: "The office pauses it",
@@ -101,6 +106,8 @@ def read_form() -> SearchForm:
     if form.typed["place"]:
         name, kind = split_place(form.typed["place"])
         form.take_place([(kind, name)] if kind else queries.places_named(current_user.office_id, name))
+    if form.typed["exclude"]:
+        form.take_home(queries.keys_of_homes_called(current_user.office_id, form.typed["exclude"]))
     return form
 
 
@@ -139,6 +146,12 @@ def context_of(desk: Desk, form: SearchForm, version_at: datetime | None) -> dic
         "schedules": list(SCHEDULES.items()),
         "weekdays": WEEKDAYS,
         "place_words": PLACE_WORDS,
+        "features": FEATURES,
+        "lines": LINES,
+        "unknown_words": UNKNOWN_WORDS,
+        "left_out": queries.homes_of_keys(current_user.office_id, form.lists["excluded_listing_keys"]),
+        "map_tiles": settings().map_tiles,
+        "map_by": settings().map_attribution,
         "pauses": list(PAUSES.items()),
     } | _seen(desk, form, now)
 
@@ -148,17 +161,23 @@ def _seen(desk: Desk, form: SearchForm, now: datetime) -> dict[str, Any]:
     try:
         criteria = form.criteria()
     except Invalid:
-        return {"criteria": None, "sentence": None, "seen": None, "changed": False, "matched_before": None}
+        return dict.fromkeys(("criteria", "sentence", "seen", "matched_before", "narrower", "jump")) | {
+            "changed": False
+        }
     today = now.astimezone(ZoneInfo(current_user.office.time_zone)).date()
     stored = desk.found.search.criteria if desk.found else None
     changed = stored is not None and criteria.as_dict() != stored
     before = None
     if changed:
         before = count_matching(current_user.office_id, Criteria.parse(stored), COUNTED_UP_TO)
+    seen = look(current_user.office_id, criteria, form.bits, today=today, now=now)
+    field = seen.refusal.field or "" if seen.refusal else ""
     return {
         "criteria": criteria,
         "sentence": words.lit(criteria),
-        "seen": look(current_user.office_id, criteria, form.bits, today=today, now=now),
+        "seen": seen,
+        "narrower": narrower_price(current_user.office_id, criteria) if field == "list_price" else None,
+        "jump": JUMPS.get(field),
         "changed": changed,
         "matched_before": before,
     }

@@ -16,13 +16,20 @@ from werkzeug.datastructures import MultiDict
 
 from app.domain.errors import Invalid
 from app.domain.models import KIND_BITS, AlertKind, AlertSubscription, SavedSearch
-from app.domain.models.lookups import PropertySubType, PropertyType, ScheduleType, StandardStatus
+from app.domain.models.lookups import (
+    PropertySubType,
+    PropertyType,
+    ScheduleType,
+    SpecialListingConditions,
+    StandardStatus,
+)
 from app.domain.searches.criteria import ASKABLE_STATUSES, PLACE_LISTS, PLACES, Criteria
-from app.domain.searches.desk.words import days_of
+from app.domain.searches.desk.words import days_of, miles_words
 from app.domain.searches.schedule import WEEKDAYS
 
 CHOICES = ("property_type", "property_sub_type", "standard_status")
-LISTS = (*PLACE_LISTS, *CHOICES)
+CARRIED = ("special_listing_conditions_not", "excluded_listing_keys", "include_unknown")
+LISTS = (*PLACE_LISTS, *CHOICES, *CARRIED)
 NUMBERS = {
     "price_low": ("list_price", "ge"),
     "price_high": ("list_price", "le"),
@@ -33,11 +40,26 @@ NUMBERS = {
     "lot_low": ("lot_size_square_feet", "ge"),
     "year_low": ("year_built", "ge"),
     "year_high": ("year_built", "le"),
+    "fee_high": ("association_fee_monthly", "le"),
+    "garage_low": ("garage_spaces", "ge"),
 }
+FEATURES = {
+    "waterfront_yn": ("Waterfront", "On the water", "Not on the water"),
+    "pool_private_yn": ("Pool", "With a private pool", "Without a pool"),
+    "new_construction_yn": ("New construction", "Only new construction", "No new construction"),
+    "senior_community_yn": ("55+ community", "Only in 55+ communities", "Not in a 55+ community"),
+}
+"""Yes or no, with the words of each."""
+DRAWN = ("polygons", "not_polygons")
+"""Areas as text: one a line, its corners as "44.1037, -70.2119; …"."""
+PHRASES = ("keywords_any", "keywords_none")
+"""Words or phrases, with commas between."""
 SHAPES = {"radius": ("latitude", "longitude", "miles"), "box": ("south", "west", "north", "east")}
-WORDS = ("name", "place", "schedule", "send_time")
+WORDS = ("name", "place", "exclude", "schedule", "send_time")
 SCHEDULES = {"asap": "As it happens", "daily": "Every day", "days": "Chosen days", "monthly": "Monthly"}
-KINDS = (AlertKind.NEW, AlertKind.PRICE_DROP, AlertKind.BACK_ON_MARKET)
+KINDS = tuple(sorted(AlertKind, key=lambda kind: KIND_BITS[kind]))
+OPT_IN = frozenset({"Status change"})
+"""Kinds that a new search does not tell about unless somebody asks."""
 ON_MARKET = (StandardStatus.ACTIVE, StandardStatus.COMING_SOON, StandardStatus.ACTIVE_UNDER_CONTRACT)
 PLACE_WORDS = {
     "city": "city",
@@ -46,8 +68,50 @@ PLACE_WORDS = {
     "subdivision_name": "subdivision",
     "mls_area_major": "MLS area",
 }
-ROWS = {**dict.fromkeys(PLACES, "where"), "bedrooms_total": "rooms", "baths_equivalent": "rooms"}
+ROWS = {
+    **dict.fromkeys((*PLACES, "polygons"), "where"),
+    "bedrooms_total": "rooms",
+    "baths_equivalent": "rooms",
+    **dict.fromkeys(FEATURES, "features"),
+    **dict.fromkeys((*CARRIED, "not_polygons", "keywords_none"), "never"),
+    "include_unknown": "features",
+}
 """Which line of the form a field stands in, where it is not its own."""
+LINES = (
+    *("name", "where", "property_type", "property_sub_type", "list_price", "rooms", "living_area"),
+    *("lot_size_square_feet", "year_built", "association_fee_monthly", "garage_spaces", "features", "keywords_any"),
+    *("never", "standard_status", "kinds", "schedule"),
+)
+UNKNOWN_WORDS = {
+    "place": "place on the map",
+    "property_type": "type",
+    "property_sub_type": "sub type",
+    "list_price": "price",
+    "bedrooms_total": "number of beds",
+    "baths_equivalent": "number of baths",
+    "living_area": "living area",
+    "lot_size_square_feet": "lot size",
+    "year_built": "year",
+    "association_fee_monthly": "fee",
+    "garage_spaces": "number of garage spaces",
+    "waterfront_yn": "word on water",
+    "pool_private_yn": "word on a pool",
+    "new_construction_yn": "word on new construction",
+    "senior_community_yn": "word on 55+",
+    "keywords_any": "description",
+    "not_polygons": "place on the map",
+    "special_listing_conditions_not": "condition of sale",
+    "keywords_none": "description",
+}
+"""What a home may leave open, as it stands after "no" (PA-06)."""
+JUMPS = {
+    "list_price": ("search-price_high", "the price"),
+    "bedrooms_total": ("search-beds", "the beds"),
+    "property_type": ("more-property_type", "the types"),
+    "property_sub_type": ("more-property_sub_type", "the types"),
+    **dict.fromkeys((*PLACES, "polygons"), ("place", "the places")),
+}
+"""Where the criterion of a refusal stands (PA-14)."""
 
 _AMOUNT = re.compile(
     r"\$?\s*([\d,]+(?:\.\d+)?|\.\d+)\s*(k|m|sq\s*ft|sqft|acres?|ac|beds?|baths?)?\.?", re.IGNORECASE | re.ASCII
@@ -89,6 +153,8 @@ class SearchForm:
     kinds: list[str]
     days: list[str]
     version: int | None = None
+    concierge: bool = False
+    """Its agent approves each mail before it goes."""
     faults: dict[str, str] = field(default_factory=dict)
     offers: list[tuple[str, str, str]] = field(default_factory=list)
     """(kind, name, words): places that the typed word may mean, when it is not plain which."""
@@ -101,8 +167,9 @@ class SearchForm:
     def blank(cls) -> SearchForm:
         lists: dict[str, list[str]] = {name: [] for name in LISTS}
         lists["standard_status"] = [StandardStatus.ACTIVE.value]
-        typed = dict.fromkeys((*NUMBERS, *WORDS, *_shape_fields()), "")
-        return cls(lists, typed | {"schedule": "daily", "send_time": "07:00"}, [kind.value for kind in KINDS], [])
+        typed = dict.fromkeys((*NUMBERS, *FEATURES, *DRAWN, *PHRASES, *WORDS, *_shape_fields()), "")
+        kinds = [kind.value for kind in KINDS if kind.value not in OPT_IN]
+        return cls(lists, typed | {"schedule": "daily", "send_time": "07:00"}, kinds, [])
 
     @classmethod
     def of(cls, search: SavedSearch, subscription: AlertSubscription) -> SearchForm:
@@ -117,7 +184,7 @@ class SearchForm:
         )
         if subscription.send_time:
             form.typed["send_time"] = f"{subscription.send_time:%H:%M}"
-        form.version = search.version
+        form.version, form.concierge = search.version, subscription.concierge_yn
         return form
 
     @classmethod
@@ -128,7 +195,7 @@ class SearchForm:
         form.version = None
         if for_same and form.typed["name"]:
             form.typed["name"] = f"Copy of {form.typed['name']}"[:120]
-        if not for_same and "excluded_listing_keys" in form.lists:
+        if not for_same:
             form.lists["excluded_listing_keys"] = []
         return form
 
@@ -142,32 +209,49 @@ class SearchForm:
             for part in parts:
                 value = (criteria.get(shape) or {}).get(part)
                 self.typed[f"{shape}_{part}"] = "" if value is None else str(value)
+        for name in FEATURES:
+            self.typed[name] = {True: "yes", False: "no"}.get(criteria.get(name), "")  # type: ignore[arg-type]
+        for name in PHRASES:
+            self.typed[name] = ", ".join(criteria.get(name) or [])
+        for name in DRAWN:
+            self.typed[name] = "\n".join(write_corners(one) for one in criteria.get(name) or [])
 
     @classmethod
     def read(cls, posted: MultiDict[str, str]) -> SearchForm:
         """What a browser sent. Unknown names are ignored, text is cut at 200 letters."""
         form = cls.blank()
         form.lists = {name: list(dict.fromkeys(_text(one) for one in posted.getlist(name) if one)) for name in LISTS}
-        form.typed = {name: _text(posted.get(name, "")) for name in form.typed}
+        form.typed = {name: _text(posted.get(name, ""), _MOST.get(name, 200)) for name in form.typed}
+        for name in DRAWN:
+            lines = posted.get(name, "")[:MOST_DRAWN].splitlines()
+            form.typed[name] = "\n".join(line for line in (_text(one, MOST_DRAWN) for one in lines) if line)
+        form.concierge = posted.get("concierge") == "yes"
         form.kinds = [kind.value for kind in KINDS if kind.value in posted.getlist("kind")]
         form.days = [day for day in WEEKDAYS if day in posted.getlist("day")]
         form.version = posted.get("version", type=int)
         for act in ("drop", "add"):
             name, _, value = posted.get(act, "").partition(":")
-            if name in LISTS or name in SHAPES:
+            if name in LISTS or name in SHAPES or (name in DRAWN and act == "drop"):
                 form.change(act, name, _text(value))
+        name, _, value = posted.get("set", "").partition(":")
+        if name in NUMBERS:
+            form.typed[name], form.focus = _text(value), name
         return form
 
     def change(self, act: str, name: str, value: str) -> None:
         if name in SHAPES:
             self.typed |= {f"{name}_{part}": "" for part in SHAPES[name]}
+        elif name in DRAWN:
+            lines = self.typed[name].splitlines()
+            self.typed[name] = "\n".join(line for number, line in enumerate(lines) if str(number) != value)
         elif act == "drop":
             self.lists[name] = [one for one in self.lists[name] if one != value]
         elif value and value not in self.lists[name]:
             self.lists[name].append(value)
         if act == "add":
             self.typed["place"] = ""
-        self.focus = "place" if name in (*PLACE_LISTS, *SHAPES) else f"more-{name}"
+        at_place, at_homes = (*PLACE_LISTS, *SHAPES, *DRAWN), name == "excluded_listing_keys"
+        self.focus = "place" if name in at_place else "exclude" if at_homes else f"more-{name}"
 
     def take_place(self, known: list[tuple[str, str]]) -> None:
         """Move the typed place among the chosen ones when it is plain which is meant; else offer what it may mean.
@@ -189,6 +273,16 @@ class SearchForm:
         )
         self.focus = "place"
 
+    def take_home(self, known: list[str]) -> None:
+        """Move the typed home among those left out. `known`: the keys of the office's homes that are called so."""
+        if len(known) == 1:
+            self.change("add", "excluded_listing_keys", known[0])
+            self.typed["exclude"] = ""
+            return
+        said = "the number of more than one home" if known else "not the MLS number or the address of a home here"
+        self.faults["never"] = f"“{self.typed['exclude']}” is {said}."
+        self.focus = "exclude"
+
     def criteria(self) -> Criteria:
         """What is asked. Raises Invalid when anything cannot be read; `faults` then names every line that is wrong."""
         wrong: dict[str, str] = {}
@@ -209,6 +303,14 @@ class SearchForm:
                     asked[shape] = read
             except Invalid as refusal:
                 wrong.setdefault(_row(shape), refusal.sentence)
+        for name in DRAWN:
+            try:
+                if areas := [read_corners(line) for line in self.typed[name].splitlines()]:
+                    asked[name] = areas
+            except Invalid as refusal:
+                wrong.setdefault(_row(name), refusal.sentence)
+        asked |= {name: self.typed[name] == "yes" for name in FEATURES if self.typed[name] in {"yes", "no"}}
+        asked |= {name: words for name in PHRASES if (words := phrases(self.typed[name]))}
         for name, value in asked.items():
             try:
                 Criteria.parse({name: value})
@@ -266,8 +368,21 @@ class SearchForm:
             "daily_schedule": tuple(self.days) if chosen == "days" else (),
         }
 
-    def chosen(self, name: str) -> list[str]:
-        return self.lists[name]
+    def drawn(self, name: str) -> list[str]:
+        """4.2 sq mi: each area's size; one that cannot be read is "an area"."""
+        said = []
+        for line in self.typed[name].splitlines():
+            try:
+                corners = read_corners(line)
+            except Invalid:
+                corners = []
+            said.append(miles_words(corners) if len(corners) > 2 else "an area")
+        return said
+
+    @property
+    def asks_more(self) -> bool:
+        """Something of the lines that are folded away."""
+        return any(self.typed[name] for name in ("fee_high", "garage_low", "keywords_any", *FEATURES))
 
     @property
     def places(self) -> list[tuple[str, str]]:
@@ -275,6 +390,9 @@ class SearchForm:
         return [(kind, name) for kind in PLACE_LISTS for name in self.lists[kind]]
 
 
+MOST_DRAWN = 60_000
+_MOST = dict.fromkeys(PHRASES, 2_200)
+_CORNER = re.compile(r"([+\-−]?\d{1,3}(?:\.\d{1,12})?)\s*,\s*([+\-−]?\d{1,3}(?:\.\d{1,12})?)", re.ASCII)
 _EXAMPLES = {
     "list_price": "450,000 or 450k",
     "bedrooms_total": "3",
@@ -282,12 +400,31 @@ _EXAMPLES = {
     "living_area": "1,600",
     "lot_size_square_feet": "8,000 or 0.5 acre",
     "year_built": "1998",
+    "association_fee_monthly": "350",
+    "garage_spaces": "2",
 }
 CHOICE_VALUES = {
     "property_type": [value.value for value in PropertyType],
     "property_sub_type": [value.value for value in PropertySubType],
     "standard_status": list(ASKABLE_STATUSES),
+    "special_listing_conditions_not": [value.value for value in SpecialListingConditions],
 }
+
+
+def read_corners(line: str) -> list[list[Decimal]]:
+    """The corners of one drawn area, as [latitude, longitude] each. Raises Invalid when something else stands there."""
+    if left := re.sub(r"[\s;]+", "", _CORNER.sub("", line)):
+        raise Invalid(f"“{left[:40]}” is no corner. Write each as 44.1037, -70.2119 with a semicolon between them.")
+    return [[Decimal(number.replace("−", "-")) for number in pair] for pair in _CORNER.findall(line)]
+
+
+def write_corners(corners: list[list[Any]]) -> str:
+    return "; ".join(f"{latitude}, {longitude}" for latitude, longitude in corners)
+
+
+def phrases(typed: str) -> list[str]:
+    """Sea view, porch → two phrases."""
+    return [phrase for one in typed.split(",") if (phrase := " ".join(one.split()))]
 
 
 def split_place(typed: str) -> tuple[str, str | None]:
@@ -309,8 +446,8 @@ def _row(name: str) -> str:
     return ROWS.get(name, name)
 
 
-def _text(value: str) -> str:
-    return "".join(c for c in " ".join(value.split()) if c.isprintable())[:200]
+def _text(value: str, most: int = 200) -> str:
+    return "".join(c for c in " ".join(value.split()) if c.isprintable())[:most]
 
 
 def _as_typed(asked: str, value: Any) -> str:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
 from app.domain.errors import Invalid
-from app.domain.models import AlertKind, Listing
+from app.domain.models import KIND_BITS, AlertKind, Listing
 from app.domain.searches import queries, saved
-from app.domain.searches.criteria import Criteria
-from app.domain.searches.desk.queries import matches_and_newest, skipped_as_unknown
+from app.domain.searches.criteria import Bounds, Criteria
+from app.domain.searches.desk.queries import matches_and_newest, price_after, skipped_as_unknown
 
 DAYS = saved.BACKTEST_DAYS
 COUNTED_UP_TO = saved.COUNTED
@@ -49,6 +50,21 @@ class Preview:
         return max(self.days, key=lambda one: (one[1], one[0]))
 
 
+def narrower_price(office_id: int, criteria: Criteria) -> tuple[int, int] | None:
+    """(price, homes): a round highest price that leaves no more homes than may match, and how many it leaves; None when
+    there is none above the lowest price (PA-14)."""
+    beyond = price_after(office_id, criteria, saved.MOST_MATCHES)
+    if beyond is None:
+        return None
+    step = 10 ** max(len(str(int(beyond))) - 3, 0) * 5
+    highest = (math.ceil(beyond) - 1) // step * step
+    lowest = criteria.list_price.ge if criteria.list_price else None
+    if highest <= (lowest or 0):
+        return None
+    narrowed = replace(criteria, list_price=Bounds(lowest, highest))
+    return highest, queries.count_matching(office_id, narrowed, COUNTED_UP_TO)
+
+
 def look(office_id: int, criteria: Criteria, kinds: int, *, today: date, now: datetime) -> Preview:
     """Everything the builder shows beside the form. `today` is the office's date. Reads only."""
     matches, newest = matches_and_newest(office_id, criteria, limit=COUNTED_UP_TO)
@@ -64,6 +80,6 @@ def look(office_id: int, criteria: Criteria, kinds: int, *, today: date, now: da
         newest=newest,
         unknown=skipped_as_unknown(office_id, criteria) if matches <= saved.MOST_MATCHES else {},
         days=[(day, by_day[day]) for day in (first + timedelta(days=n) for n in range((today - first).days + 1))],
-        kinds=[(kind, by_kind[kind]) for kind in (AlertKind.NEW, AlertKind.PRICE_DROP, AlertKind.BACK_ON_MARKET)],
+        kinds=[(kind, by_kind[kind]) for kind in sorted(AlertKind, key=lambda kind: KIND_BITS[kind])],
         refusal=saved.too_broad(criteria, matches=matches, homes=by_kind.total()),
     )

@@ -28,7 +28,7 @@ from app.domain.models import (
     User,
 )
 from app.domain.models.lookups import ScheduleType
-from app.domain.searches.criteria import RANGES, Criteria
+from app.domain.searches.criteria import PLACES, RANGES, Criteria
 from app.domain.searches.queries import matching, would_have_sent
 from app.extensions import db
 
@@ -349,6 +349,114 @@ def places_named(office_id: int, typed: str) -> list[tuple[str, str]]:
     return [(kind, name) for kind, name in rows]
 
 
+def price_after(office_id: int, criteria: Criteria, cheapest: int) -> Decimal | None:
+    """What the first home costs that matches after the `cheapest` ones; None when there are no more."""
+    statement = (
+        matching(office_id, criteria)
+        .with_only_columns(Listing.list_price)
+        .where(Listing.list_price.is_not(None))
+        .order_by(Listing.list_price)
+        .offset(cheapest)
+        .limit(1)
+    )
+    return db.session.scalar(statement)
+
+
+@dataclass(frozen=True)
+class Spot:
+    """One home as a map shows it."""
+
+    id: int
+    listing_key: str
+    latitude: Decimal
+    longitude: Decimal
+    list_price: Decimal | None
+    address: str
+    bedrooms_total: int | None
+    living_area: Decimal | None
+
+
+def spots(office_id: int, criteria: Criteria, *, limit: int) -> tuple[int, int, list[Spot]]:
+    """(all that match, up to COUNTED_UP_TO; those of them without coordinates; the newest with them, up to `limit`)."""
+    matched = (
+        matching(office_id, criteria)
+        .with_only_columns(Listing.id, Listing.latitude, Listing.on_market_timestamp)
+        .limit(COUNTED_UP_TO)
+        .cte("matched")
+        .prefix_with("MATERIALIZED", dialect="postgresql")
+    )
+    total, nowhere = db.session.execute(
+        select(func.count(), func.count().filter(matched.c.latitude.is_(None))).select_from(matched)
+    ).one()
+    shown = (
+        select(matched.c.id)
+        .where(matched.c.latitude.is_not(None))
+        .order_by(matched.c.on_market_timestamp.desc().nulls_last(), matched.c.id.desc())
+        .limit(limit)
+        .subquery("shown")
+    )
+    return total, nowhere, _spots(select(Listing).join(shown, shown.c.id == Listing.id))
+
+
+def spots_around(
+    office_id: int, criteria: Criteria, view: Sequence[Decimal], *, limit: int, but: Sequence[int]
+) -> list[Spot]:
+    """Homes within the view (south, west, north, east) that have all but the place: what else could be drawn around."""
+    anywhere: dict[str, Any] = {field: () if isinstance(getattr(criteria, field), tuple) else None for field in PLACES}
+    south, west, north, east = view
+    return _spots(
+        matching(office_id, replace(criteria, **anywhere))
+        .where(Listing.latitude.between(south, north), Listing.longitude.between(west, east), Listing.id.not_in(but))
+        .limit(limit)
+    )
+
+
+def _spots(statement: Select[Listing]) -> list[Spot]:
+    rows = db.session.execute(
+        statement.with_only_columns(
+            Listing.id,
+            Listing.listing_key,
+            Listing.latitude,
+            Listing.longitude,
+            Listing.list_price,
+            Listing.unparsed_address,
+            Listing.bedrooms_total,
+            Listing.living_area,
+        )
+    )
+    return [
+        Spot(number, key, latitude, longitude, price, address, beds, area)
+        for number, key, latitude, longitude, price, address, beds, area in rows
+        if latitude is not None and longitude is not None
+    ]
+
+
+def keys_of_homes_called(office_id: int, typed: str) -> list[str]:
+    """Keys of the homes with exactly this MLS number or address; at most two, since one is wanted."""
+    wanted = " ".join(typed.lower().split())
+    exact = or_(func.lower(Listing.listing_id) == wanted, func.lower(Listing.unparsed_address) == wanted)
+    return list(
+        db.session.scalars(
+            select(Listing.listing_key)
+            .where(Listing.office_id == office_id, Listing.search_text.contains(wanted, autoescape=True), exact)
+            .order_by(Listing.id.desc())
+            .limit(2)
+        )
+    )
+
+
+def homes_of_keys(office_id: int, keys: Sequence[str]) -> dict[str, tuple[int, str]]:
+    """Key → (number, what it is called) of the office's homes among these."""
+    if not keys:
+        return {}
+    rows = db.session.execute(
+        select(Listing.listing_key, Listing.id, Listing.unparsed_address, Listing.listing_id).where(
+            Listing.office_id == office_id, Listing.listing_key.in_(keys)
+        )
+    )
+    return {key: (number, address or mls_number) for key, number, address, mls_number in rows}
+
+
 def matches_and_newest(
     office_id: int, criteria: Criteria, *, limit: int, show: int = 3
 ) -> tuple[int, Sequence[Listing]]:
@@ -372,6 +480,7 @@ def matches_and_newest(
         .options(
             load_only(
                 Listing.id,
+                Listing.listing_key,
                 Listing.unparsed_address,
                 Listing.city,
                 Listing.list_price,

@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Sequence
 from datetime import time
+from decimal import Decimal
 from typing import Any, NamedTuple
 
 from app.domain.models.lookups import ReasonActiveOrDisabled, ScheduleType
@@ -110,6 +111,7 @@ _UNITS = {
     "lot_size_square_feet": ("", " sq ft"),
     "garage_spaces": ("", " cars"),
 }
+Number = float | Decimal
 _MILE = 69.093
 """Miles in a degree of latitude."""
 
@@ -161,14 +163,14 @@ def place_list(criteria: dict[str, Any]) -> list[str]:
     return [*said, *(drawn_words(one) for one in criteria.get("polygons") or [])]
 
 
-def drawn_words(polygon: Sequence[Sequence[float]]) -> str:
+def drawn_words(polygon: Sequence[Sequence[Number]]) -> str:
     """A drawn area by its size and where it lies: 4.2 sq mi around 44.1037, −70.2119."""
     latitude = sum(float(point[0]) for point in polygon) / len(polygon)
     longitude = sum(float(point[1]) for point in polygon) / len(polygon)
     return f"{miles_words(polygon)} around {latitude:.4f}, {longitude:.4f}".replace("-", "−")
 
 
-def miles_words(polygon: Sequence[Sequence[float]]) -> str:
+def miles_words(polygon: Sequence[Sequence[Number]]) -> str:
     """4.2 sq mi: the area of a polygon of [latitude, longitude], on a flat map; good to a percent at a city's size."""
     middle = math.cos(math.radians(sum(float(point[0]) for point in polygon) / len(polygon)))
     flat = [(float(point[0]) * _MILE, float(point[1]) * _MILE * middle) for point in polygon]
