@@ -11,16 +11,20 @@ from typing import NamedTuple
 
 from sqlalchemy import text
 
+from app.domain.searches.conditions.queries import holds_further, is_unplaced
 from app.domain.searches.keys import (
     ANY_TYPE,
     BIG_LOW,
+    FURTHER,
     INT_HIGH,
     INT_LOW,
     KIND_SHIFT,
     NO_SUB_TYPE,
+    NOWHERE,
     OFFICE,
     PARTLY,
     PLACE,
+    PLACE_COLUMN,
     SMALL_HIGH,
     SMALL_LOW,
     STATUS_BITS,
@@ -29,6 +33,7 @@ from app.domain.searches.keys import (
     TYPE_NUMBERS,
     UNKNOWN_SUB_TYPE,
     UNKNOWN_TYPE,
+    UNPLACED,
 )
 from app.domain.searches.shapes import CELL_SIZES, COLUMNS, GRID, LEVEL, SCALE
 from app.extensions import db
@@ -178,6 +183,7 @@ _PLACES = ", ".join(
         "event.county_area_id",
         "event.subdivision_area_id",
         "event.mls_area_id",
+        f"CASE WHEN {' OR '.join(f'event.{column} IS NULL' for column in PLACE_COLUMN.values())} THEN {NOWHERE} END",
         *(f"event.cell_{level}" for level in range(len(CELL_SIZES))),
     )
 )
@@ -197,7 +203,15 @@ _INSIDE = f"""
     SELECT probe.latitude_e6 BETWEEN shape[1] AND shape[3] AND probe.longitude_e6 BETWEEN shape[2] AND shape[4]
         OR (probe.latitude_e6 - shape[5]) * (probe.latitude_e6 - shape[5])
             + (({_DX} * shape[7]) >> {SCALE}) * (({_DX} * shape[7]) >> {SCALE}) <= shape[8]
+        OR CASE WHEN cardinality(shape) > 8 THEN rings_hold(shape, probe.latitude_e6, probe.longitude_e6) ELSE false END
     FROM saved_search WHERE saved_search.id = k.saved_search_id
+"""
+
+# What the key does not say, of the home as the event left it: for the few rows that are flagged, when all else fits.
+_FURTHER = f"""
+    SELECT (k.flags & {UNPLACED} = 0 OR {is_unplaced("home", "further")})
+        AND {holds_further("home", "further")}
+    FROM saved_search, listing_event AS home WHERE saved_search.id = k.saved_search_id AND home.seq = probe.seq
 """
 
 # The searches that a probe is news for. OFFSET 0 keeps the planner to one range of the covering index for each probe,
@@ -213,6 +227,7 @@ _NEWS = f"""
         OFFSET 0
     ) AS k
     WHERE CASE WHEN k.flags & {PARTLY} = 0 THEN true ELSE ({_INSIDE}) END
+      AND CASE WHEN k.flags & {FURTHER} = 0 THEN true ELSE ({_FURTHER}) END
       AND ((SELECT count(*) FROM young) = 0 OR k.alert_subscription_id NOT IN (SELECT id FROM young) OR NOT (
         SELECT pg_visible_in_snapshot(probe.xid, since_snapshot) FROM alert_subscription WHERE id = k.alert_subscription_id
       ))

@@ -1,7 +1,7 @@
 """Criteria as SQL: what matches now, what would have been sent, and the rows the verbs of saved.py read and write.
 
-The conditions here, Criteria.matches in Python and the join of app/domain/alerts say the same three times, each in the
-way that is quick for it; property tests hold them together.
+The conditions of conditions/queries.py, Criteria.matches in Python and the join of app/domain/alerts say the same three
+times, each in the way that is quick for it; property tests hold them together.
 """
 
 from __future__ import annotations
@@ -12,15 +12,12 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
-    ARRAY,
-    BigInteger,
     ColumnElement,
     Date,
     Integer,
     Select,
     all_,
     and_,
-    any_,
     case,
     cast,
     delete,
@@ -34,17 +31,14 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.dialects.postgresql import insert as upsert
-from sqlalchemy.orm import InstrumentedAttribute, joinedload
+from sqlalchemy.orm import joinedload
 
 from app.domain.errors import NotFound
-from app.domain.listings.areas import normalise
-from app.domain.listings.carried import PLACE_COLUMNS
 from app.domain.models import (
     KIND_BITS,
     AlertKind,
     AlertMatch,
     AlertSubscription,
-    AreaName,
     Contact,
     Listing,
     ListingEvent,
@@ -56,12 +50,11 @@ from app.domain.models import (
     SearchKey,
 )
 from app.domain.models.lookups import ContactStatus
-from app.domain.searches.criteria import CHOICES, PLACE_LISTS, RANGES, Criteria
+from app.domain.searches.conditions.queries import asked, conditions, unknown
+from app.domain.searches.criteria import MAY_BE_UNKNOWN, PLACE, Criteria
 from app.domain.searches.keys import Key
-from app.domain.searches.shapes import SCALE, Shape
 from app.extensions import db
 
-_AREA_COLUMNS = {kind.value: column for column, kind in PLACE_COLUMNS.items()}
 _STRONGEST_FIRST = tuple(AlertKind)
 
 
@@ -70,13 +63,48 @@ _STRONGEST_FIRST = tuple(AlertKind)
 
 def matching(office_id: int, criteria: Criteria) -> Select[Listing]:
     """The office's homes that match now, in no order: for lists, counts and the first look. Not what will be mailed."""
-    return select(Listing).where(Listing.office_id == office_id, *_asked(Listing, office_id, criteria))
+    return select(Listing).where(Listing.office_id == office_id, *asked(Listing, office_id, criteria))
 
 
 def count_matching(office_id: int, criteria: Criteria, limit: int) -> int:
     """How many match now; counting stops at `limit`."""
     some = matching(office_id, criteria).with_only_columns(Listing.id).limit(limit).subquery()
     return db.session.scalar(select(func.count()).select_from(some)) or 0
+
+
+def skipped_unknown(office_id: int, criteria: Criteria, *, limit: int = 1_000) -> dict[str, int]:
+    """For each field that is asked: the homes that do not say it, and say nothing against the rest (PA-06); counting
+    stops at `limit`. Fields without any are left out, and so are those whose unknown the search includes."""
+    holds = conditions(Listing, office_id, criteria)
+    fields = [field for field in MAY_BE_UNKNOWN if field in holds and field not in criteria.include_unknown]
+    if not fields:
+        return {}
+    counts = []
+    for field in fields:
+        rest = [
+            condition if name == PLACE else condition.is_not(False)
+            for name, condition in holds.items()
+            if name != field
+        ]
+        skipped = select(Listing.id).where(Listing.office_id == office_id, unknown(Listing, criteria, field), *rest)
+        if field == PLACE:
+            skipped = skipped.where(holds[PLACE].is_not(True))
+        some = skipped.limit(limit).subquery()
+        counts.append(select(func.count()).select_from(some).scalar_subquery())
+    found = db.session.execute(select(*counts)).one()
+    return {field: count for field, count in zip(fields, found, strict=True) if count}
+
+
+def verdicts_at(seq: int, office_id: int, criteria: Criteria) -> dict[str, bool | None]:
+    """Criteria.known of the home as this event left it, for "why not" long after; empty for another office's event.
+
+    Remarks are kept with alertable events only: of others they are unknown.
+    """
+    holds = conditions(ListingEvent, office_id, criteria)
+    row = db.session.execute(
+        select(*holds.values()).where(ListingEvent.seq == seq, ListingEvent.office_id == office_id)
+    ).first()
+    return dict(zip(holds, row, strict=True)) if row else {}
 
 
 # What would have been sent
@@ -122,7 +150,7 @@ def would_have_sent(
             ListingEvent.recorded_at <= now,
             ListingEvent.alertable,
             wanted != 0,
-            *_asked(ListingEvent, office_id, criteria),
+            *asked(ListingEvent, office_id, criteria),
         )
         .ext(distinct_on(ListingEvent.listing_id, kind, spell_or_price))
         .order_by(ListingEvent.listing_id, kind, spell_or_price, ListingEvent.seq)
@@ -169,7 +197,7 @@ def add_matches(subscription: AlertSubscription, criteria: Criteria, after: date
                 AlertMatch.batch_id.is_(None),
                 and_(AlertMatch.digest_id.is_(None), batch.c.seq != all_(AlertMatch.event_seqs)),
             ),
-            *_asked(ListingEvent, subscription.office_id, criteria),
+            *asked(ListingEvent, subscription.office_id, criteria),
         )
         .group_by(batch.c.id, batch.c.found_on)
         .order_by(batch.c.id)
@@ -216,73 +244,6 @@ def _add_to_batch(subscription_id: int, batch_id: int, found_on: date, seqs: lis
         .execution_options(synchronize_session=False)
     )
     return len(seqs)
-
-
-# Criteria as conditions
-
-
-def _asked(home: type[Listing | ListingEvent], office_id: int, criteria: Criteria) -> list[ColumnElement[bool]]:
-    """What must be true of a listing, or of a listing as an event left it. NULL is never true (PA-06)."""
-    conditions: list[ColumnElement[bool]] = [
-        getattr(home, field).in_(values) for field in CHOICES if (values := getattr(criteria, field))
-    ]
-    for field in RANGES:
-        if bounds := getattr(criteria, field):
-            column = getattr(home, field)
-            if bounds.ge is not None:
-                conditions.append(column >= bounds.ge)
-            if bounds.le is not None:
-                conditions.append(column <= bounds.le)
-    if criteria.has_place:
-        conditions.append(or_(*_places(home, office_id, criteria)))
-    return conditions
-
-
-def _places(home: type[Listing | ListingEvent], office_id: int, criteria: Criteria) -> list[ColumnElement[bool]]:
-    places: list[ColumnElement[bool]] = []
-    for field in PLACE_LISTS:
-        if names := getattr(criteria, field):
-            column: InstrumentedAttribute[int | None] = getattr(home, _AREA_COLUMNS[field])
-            numbers = select(AreaName.id).where(
-                AreaName.office_id == office_id,
-                AreaName.kind == field,
-                AreaName.name_normal.in_([normalise(field, name) for name in names]),
-            )
-            # An array made once, so that each place can use its index.
-            places.append(column == any_(func.array(numbers.scalar_subquery(), type_=ARRAY(Integer))))
-    if criteria.shape:
-        places.append(_inside(home, criteria.shape))
-    return places
-
-
-def _inside(home: type[Listing | ListingEvent], shape: Shape) -> ColumnElement[bool]:
-    """shapes.py in SQL: the same whole numbers."""
-    if home is Listing:
-        latitude, longitude = (
-            cast(func.round(column * 1_000_000), BigInteger) for column in (Listing.latitude, Listing.longitude)
-        )
-    else:
-        latitude, longitude = (
-            cast(column, BigInteger) for column in (ListingEvent.latitude_e6, ListingEvent.longitude_e6)
-        )
-    either: list[ColumnElement[bool]] = []
-    if box := shape.box:
-        either.append(and_(latitude.between(box.south, box.north), longitude.between(box.west, box.east)))
-    if circle := shape.circle:
-        dy = latitude - _big(circle.latitude)
-        away = func.abs(longitude - _big(circle.longitude))
-        dx = func.least(away, _big(360_000_000) - away).op("*")(_big(circle.cosine)).self_group().op(">>")(SCALE)
-        either.append(
-            and_(
-                latitude.between(circle.latitude - circle.reach, circle.latitude + circle.reach),
-                dy * dy + dx.self_group() * dx.self_group() <= _big(circle.reach**2),
-            )
-        )
-    return or_(*either)
-
-
-def _big(number: int) -> ColumnElement[int]:
-    return literal(number, BigInteger)
 
 
 # What the verbs read and write

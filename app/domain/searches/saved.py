@@ -23,7 +23,7 @@ from app.domain.models import DEFAULT_KINDS, AlertSubscription, Contact, SavedSe
 from app.domain.models.lookups import ContactStatus, ReasonActiveOrDisabled
 from app.domain.searches import queries
 from app.domain.searches.criteria import Criteria
-from app.domain.searches.keys import ALL_KINDS, explode
+from app.domain.searches.keys import ALL_KINDS, explode, further
 from app.domain.searches.schedule import Schedule, last_send, next_send
 from app.extensions import db
 
@@ -379,6 +379,7 @@ def columns_of_criteria(criteria: Criteria) -> dict[str, Any]:
     return {
         "criteria": criteria.as_dict(),
         "shape": list(criteria.shape.numbers) if criteria.shape else None,
+        "further": further(criteria),
         "search_query_human_readable": said
         if len(said) <= _READABLE
         else said[: _READABLE - 1].rsplit(" ", 1)[0] + "…",

@@ -1,20 +1,29 @@
 """Small worlds made to be awkward: values on bounds, missing values, points on vertices, edges and cell corners, places
-that overlap. And the oracle: which search wants which home, decided one pair at a time in plain Python.
+that overlap, keywords at the borders of words, lookups nobody knows. And the oracle: which search wants which home,
+decided one pair at a time by takes(), which reads the search's JSON and shares no rule with the app.
+
+a_world(rnd) draws and writes one: events are world.seqs, subscriptions world.subscription_ids, and world.wanted() is the
+set of (subscription number, home number) that matching must write. settle() does the same for homes and searches given
+by hand; a home may leave out what is in BLANK. world.homes are homes as Criteria.judge takes them.
 """
 
 from __future__ import annotations
 
 import random
+import unicodedata
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 from hypothesis import strategies as st
 from sqlalchemy import insert, text
 
-from app.domain.listings.areas import area_ids, micro_degrees
-from app.domain.listings.carried import PLACE_COLUMNS
+from app.domain.listings.areas import area_ids
+from app.domain.listings.carried import PLACE_COLUMNS, carried
+from app.domain.listings.words import words_of
 from app.domain.models import (
     AlertSubscription,
     AreaKind,
@@ -26,9 +35,9 @@ from app.domain.models import (
     SearchKey,
 )
 from app.domain.models.lookups import PropertySubType, PropertyType
-from app.domain.searches.criteria import Criteria
-from app.domain.searches.keys import explode
-from app.domain.searches.shapes import CELL_SIZES, Circle
+from app.domain.searches.criteria import MAY_BE_UNKNOWN, Criteria
+from app.domain.searches.keys import explode, further
+from app.domain.searches.shapes import CELL_SIZES, Circle, cosine
 from app.extensions import db
 
 NOW = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)
@@ -40,6 +49,8 @@ BOUNDS = {
     "living_area": (0, 900, 1600),
     "lot_size_square_feet": (0, 5_000, 100_000_000_000),
     "year_built": (1600, 1990, 2200),
+    "association_fee_monthly": (0, 250, 1_000_000_000),
+    "garage_spaces": (0, 1, 2),
 }
 TYPES = (PropertyType.RESIDENTIAL.value, PropertyType.LAND.value, PropertyType.MANUFACTURED_IN_PARK.value)
 SUB_TYPES = (PropertySubType.AGRICULTURE.value, PropertySubType.TOWNHOUSE.value, PropertySubType.WAREHOUSE.value)
@@ -64,6 +75,30 @@ BOXES = (
     {"south": 43, "west": -71, "north": 44.5, "east": -70},
     {"south": 89, "west": 179, "north": 90, "east": 180},
 )
+POLYGONS = (
+    [[43.65, -70.27], [43.65, -70.25], [43.67, -70.25], [43.67, -70.27]],
+    [[43.655001, -70.262], [43.668003, -70.240007], [43.66, -70.275]],
+    # The letter C: what lies in its mouth is outside, and its arms end on one latitude.
+    [[43.64, -70.3], [43.64, -70.2], [43.65, -70.2], [43.65, -70.28], [43.67, -70.28], [43.67, -70.2], [43.68, -70.2],
+     [43.68, -70.3]],
+    [[42.5, -72], [42.5, -69], [45, -70.5], [44.999999, -71]],
+    [[43.6599, -70.2551], [43.6599, -70.2549], [43.6601, -70.255]],
+    [[-1, 178], [0, 180], [1, 178]],
+    [[89.5, -180], [90, -178], [89.9, -180]],
+)  # fmt: skip
+REMARKS = (
+    "",
+    " --- ",
+    "Sea view, and a new dock.",
+    "SEAVIEW cottage with docks",
+    "sea-view; fixer_upper!",
+    "Straße am Meer: 3-car garage",
+    "Owner’s pride. View\nnew sea",
+    "ﬁxer upper, Sea\u00a0View",
+)
+KEYWORDS = ("sea view", "Dock", "SEA", "strasse", "fixer upper", "3 car", "view new", "owner's")
+FEATURES = ("waterfront_yn", "pool_private_yn", "new_construction_yn", "senior_community_yn")
+CONDITIONS = ("Auction", "Short Sale", "Trust")
 
 
 def _points() -> list[tuple[int, int]]:
@@ -84,10 +119,21 @@ def _points() -> list[tuple[int, int]]:
         circle = Criteria.parse({"radius": given}).radius
         assert circle
         found |= _rim(circle)
+    for corners in POLYGONS:
+        found |= _around_ring([(round(y * 1_000_000), round(x * 1_000_000)) for y, x in corners])
     for size in CELL_SIZES:
         south, west = 43_660_000 // size * size, -70_255_000 // size * size
         found |= {(south, west), (south - 1, west), (south, west - 1), (south + size, west + size)}
     return sorted((y, x) for y, x in found if abs(y) <= 90_000_000 and abs(x) <= 180_000_000)
+
+
+def _around_ring(corners: list[tuple[int, int]]) -> set[tuple[int, int]]:
+    found = set(corners)
+    for (y1, x1), (y2, x2) in zip(corners, [*corners[1:], corners[0]], strict=True):
+        middle = (y1 + y2) // 2, (x1 + x2) // 2
+        found |= {middle, (middle[0] - 1, middle[1]), (middle[0], middle[1] + 1)}
+        found |= {(y1, x1 - 1), (y1, x1 + 1), (y1 + 1, x1), (y1 - 1, x1), (y1, (x1 + x2) // 2), (y1, x2 - 20_000)}
+    return found
 
 
 def _rim(circle: Circle) -> set[tuple[int, int]]:
@@ -120,10 +166,19 @@ VALUES: dict[str, list[Any]] = {
     "living_area": _around(BOUNDS["living_area"], 1, 2_000_000),
     "lot_size_square_feet": _around(BOUNDS["lot_size_square_feet"], 0.01, 99_999_999_999.99),
     "year_built": [1600, 1989, 1990, 1991, 2200],
+    "association_fee_monthly": _around((0, 250), 0, 300),
+    "garage_spaces": [0, 1, 2, 999],
     "property_type": [*TYPES, "Houseboat"],
     "property_sub_type": [*SUB_TYPES, "Treehouse"],
 }
-_BOTH_SIDES = {"list_price", "living_area", "year_built"}
+_SIDES: dict[str, tuple[tuple[str, ...], ...]] = {
+    **dict.fromkeys(("list_price", "living_area", "year_built"), (("ge",), ("le",), ("ge", "le"))),
+    "association_fee_monthly": (("le",),),
+}
+BLANK: dict[str, Any] = dict.fromkeys((*VALUES, *FEATURES, "special_listing_conditions", "point")) | {
+    "city": "", "postal_code": "", "county_or_parish": "", "subdivision_name": "", "mls_area_major": "",
+    "public_remarks": "",
+}  # fmt: skip
 
 
 def a_home(rnd: random.Random) -> dict[str, Any]:
@@ -138,15 +193,20 @@ def a_home(rnd: random.Random) -> dict[str, Any]:
         "subdivision_name": rnd.choice(("", "quarry hill ", "Alder Glen", "Elsewhere")),
         "mls_area_major": rnd.choice(("", "", "north shore", "Elsewhere")),
         "point": None if rnd.random() < 0.1 else rnd.choice(POINTS),
+        "public_remarks": rnd.choice(REMARKS),
+        "special_listing_conditions": rnd.choice((None, ["Standard"], ["Auction", "Standard"], ["Trust"], ["Raffle"])),
+        "listing_key": f"home-{rnd.getrandbits(64):016x}",
+        **{feature: rnd.choice((None, True, True, False)) for feature in FEATURES},
     }
 
 
-def a_search(rnd: random.Random) -> tuple[Criteria, int]:
-    """Criteria with a place of any kinds, or none, and up to two wishes; and the kinds of news it asks for."""
+def a_search(rnd: random.Random, keys: Sequence[str] = ()) -> tuple[Criteria, int]:
+    """Criteria with a place of any kinds, or none, and up to three wishes; and the kinds of news it asks for. `keys` are
+    those of homes it may leave out."""
     wish: dict[str, Any] = {}
     for name in rnd.sample(sorted(VALUES), rnd.choice((0, 1, 1, 2))):
         if name in BOUNDS:
-            sides = rnd.choice((("ge",), ("le",), ("ge", "le"))) if name in _BOTH_SIDES else ("ge",)
+            sides = rnd.choice(_SIDES.get(name, (("ge",),)))
             bounds = sorted(rnd.choice(BOUNDS[name]) for _ in sides)
             wish[name] = dict(zip(sides, bounds, strict=True))
         else:
@@ -161,7 +221,29 @@ def a_search(rnd: random.Random) -> tuple[Criteria, int]:
         wish["radius"] = rnd.choice(CIRCLES)
     if 0.45 < drawn < 0.55 or drawn > 0.8:
         wish["box"] = rnd.choice(BOXES)
+    if rnd.random() < 0.3:
+        wish["polygons"] = rnd.sample(POLYGONS, rnd.choice((1, 1, 2)))
+    if rnd.random() < 0.4:
+        wish |= _a_further_wish(rnd, keys)
+    if rnd.random() < 0.3:
+        asked = sorted(Criteria.parse(wish).asked & MAY_BE_UNKNOWN.keys())
+        wish["include_unknown"] = rnd.sample(asked, rnd.randint(0, len(asked)))
     return Criteria.parse(wish), rnd.choice((7, 7, 7, 1, 2, 4))
+
+
+def _a_further_wish(rnd: random.Random, keys: Sequence[str]) -> dict[str, Any]:
+    further = (
+        lambda: {feature: rnd.random() < 0.7 for feature in rnd.sample(FEATURES, rnd.choice((1, 1, 2)))},
+        lambda: {"special_listing_conditions_not": rnd.sample(CONDITIONS, rnd.choice((1, 2)))},
+        lambda: {"keywords_any": rnd.sample(KEYWORDS, rnd.choice((1, 2, 3)))},
+        lambda: {"keywords_none": rnd.sample(KEYWORDS, rnd.choice((1, 2)))},
+        lambda: {"not_polygons": rnd.sample(POLYGONS, rnd.choice((1, 2)))},
+        lambda: {"excluded_listing_keys": rnd.sample(list(keys), min(len(keys), 9))},
+    )
+    wish: dict[str, Any] = {}
+    for draw in rnd.sample(further, rnd.choice((1, 1, 2))):
+        wish |= draw()
+    return wish
 
 
 def a_snapshot(rnd: random.Random) -> str:
@@ -194,7 +276,7 @@ class World:
             (s, h)
             for s, (criteria, kinds) in enumerate(zip(self.criteria, self.kinds, strict=True))
             for h, home in enumerate(self.homes)
-            if kinds & home["kinds"] and criteria.matches(home) and not self.was_visible(s, h)
+            if kinds & home["kinds"] and takes(criteria.as_dict(), home) and not self.was_visible(s, h)
         }
 
     def was_visible(self, search: int, home: int) -> bool:
@@ -202,6 +284,89 @@ class World:
         xmin, xmax, xip = self.since[search].split(":")
         xid = self.xids[home]
         return xid < int(xmin) or (xid < int(xmax) and str(xid) not in xip.split(","))
+
+
+def takes(asked: dict[str, Any], home: dict[str, Any]) -> bool:
+    """Whether a search takes a home: its JSON read word by word, one wish after the other (PA-06)."""
+    verdicts = judged(asked, home)
+    return all(
+        verdict or (verdict is None and field in asked.get("include_unknown", ())) for field, verdict in verdicts
+    )
+
+
+def judged(asked: dict[str, Any], home: dict[str, Any]) -> Iterator[tuple[str, bool | None]]:
+    """Each field that is asked, and whether the home has it; None where nobody said."""
+    point = None
+    if home["latitude"] is not None:
+        point = int(home["latitude"] * 1_000_000), int(home["longitude"] * 1_000_000)
+    places: list[bool | None] = []
+    for name, wish in asked.items():
+        if name in ("radius", "box", "polygons"):
+            places.append(None if point is None else _drawn(name, wish, *point))
+        elif name in PLACES:
+            called = _plain_name(name, home[name])
+            places.append(called in {_plain_name(name, one) for one in wish} if called else None)
+        elif name == "not_polygons":
+            yield name, None if point is None else not _drawn("polygons", wish, *point)
+        elif name.startswith("keywords"):
+            said = _tokens(home["public_remarks"])
+            found = any(_tokens(one) == said[i : i + len(_tokens(one))] for one in wish for i in range(len(said)))
+            yield name, (found if name == "keywords_any" else not found) if said else None
+        elif name == "special_listing_conditions_not":
+            conditions = home["special_listing_conditions"]
+            yield name, all(one not in wish for one in conditions) if conditions else None
+        elif name == "excluded_listing_keys":
+            yield name, home["listing_key"] not in wish
+        elif name != "include_unknown":
+            yield name, _plainly(wish, home[name])
+    if places:
+        yield "place", True if any(places) else None if None in places else False
+
+
+def _plainly(wish: Any, value: Any) -> bool | None:
+    if value is None:
+        return None
+    if isinstance(wish, dict):
+        return Decimal(str(wish.get("ge", value))) <= value <= Decimal(str(wish.get("le", value)))
+    return value in wish if isinstance(wish, list) else value == wish
+
+
+def _plain_name(field: str, name: str) -> str:
+    words = " ".join(name.split()).lower()
+    return words[:5] if field == "postal_code" and len(words) == 10 else words
+
+
+def _tokens(text: str) -> list[str]:
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    return "".join(letter if letter.isalnum() else " " for letter in folded).split()
+
+
+def _drawn(field: str, wish: Any, y: int, x: int) -> bool:
+    if field == "box":
+        south, west, north, east = (round(wish[side] * 1_000_000) for side in ("south", "west", "north", "east"))
+        return south <= y <= north and west <= x <= east
+    if field == "radius":
+        middle_y, middle_x = round(wish["latitude"] * 1_000_000), round(wish["longitude"] * 1_000_000)
+        reach = int(Decimal(str(wish["miles"])) * 100) * 1_447_316 // 10_000
+        away = abs(x - middle_x)
+        across = min(away, 360_000_000 - away) * cosine(middle_y) // 2**20
+        return (y - middle_y) ** 2 + across**2 <= reach**2
+    return any(_in_polygon([(round(a * 1_000_000), round(b * 1_000_000)) for a, b in ring], y, x) for ring in wish)
+
+
+def _in_polygon(corners: list[tuple[int, int]], y: int, x: int) -> bool:
+    """By fractions: where the edges meet the point's parallel, and how many of those places lie west of it."""
+    west = 0
+    for (y1, x1), (y2, x2) in zip(corners, [*corners[1:], corners[0]], strict=True):
+        if y1 == y2:
+            if y == y1 and min(x1, x2) <= x <= max(x1, x2):
+                return True
+            continue
+        meets = x1 + Fraction((x2 - x1) * (y - y1), y2 - y1)
+        if min(y1, y2) <= y <= max(y1, y2) and meets == x:
+            return True
+        west += min(y1, y2) <= y < max(y1, y2) and meets < x
+    return west % 2 == 1
 
 
 def values_of(home: dict[str, Any]) -> dict[str, Any]:
@@ -231,7 +396,7 @@ def settle(
     office_id = db.session.scalar(insert(Office).returning(Office.id), [office])
     world = World(
         office_id,
-        [values_of(home) | {"kinds": home["kinds"]} for home in homes],
+        [values_of(BLANK | home) | {"kinds": home["kinds"]} for home in homes],
         [criteria for criteria, _ in searches],
         [kinds for _, kinds in searches],
         xids or [100] * len(homes),
@@ -247,13 +412,14 @@ def _settle_homes(world: World) -> None:
     areas = area_ids(world.office_id, named)
     rows = []
     for number, home in enumerate(world.homes):
+        home.setdefault("listing_key", f"{world.office_id}-{number}")
         places = {column: areas.get((kind, home[kind.value])) for kind, column in _AREA_COLUMNS.items()}
         rows.append(
             {name: value for name, value in home.items() if name != "kinds"}
             | places
             | {
                 "office_id": world.office_id,
-                "listing_key": f"{world.office_id}-{number}",
+                "remarks_words": words_of(home["public_remarks"]),
                 "originating_system_name": "world",
                 "originating_system_key": str(number),
                 "market_spell_no": 1,
@@ -261,10 +427,10 @@ def _settle_homes(world: World) -> None:
         )
     listing = insert(Listing).returning(Listing.id, sort_by_parameter_order=True)
     world.listing_ids = list(db.session.scalars(listing, rows))
-    carried = set(ListingEvent.__table__.columns.keys()) & rows[0].keys()
     events = [
-        {name: row[name] for name in carried}
+        carried(row)
         | {
+            "office_id": world.office_id,
             "xid": str(xid),
             "listing_id": listing_id,
             "change_type": "New Listing",
@@ -274,8 +440,6 @@ def _settle_homes(world: World) -> None:
             "alertable": True,
             "occurred_at": NOW,
             "recorded_at": NOW - timedelta(days=number % 3, hours=number),
-            "latitude_e6": micro_degrees(home["latitude"]),
-            "longitude_e6": micro_degrees(home["longitude"]),
         }
         for number, (row, home, listing_id, xid) in enumerate(
             zip(rows, world.homes, world.listing_ids, world.xids, strict=True)
@@ -300,6 +464,7 @@ def _settle_searches(world: World) -> None:
             "saved_search_name": name,
             "criteria": criteria.as_dict(),
             "shape": list(criteria.shape.numbers) if criteria.shape else None,
+            "further": further(criteria),
         }
         for name, criteria in zip(names, world.criteria, strict=True)
     ]
@@ -347,9 +512,11 @@ SEEDS = st.integers(0, 2**32).map(random.Random)
 
 def a_world(rnd: random.Random, homes: int = 40, searches: int = 30, *, young: bool = False) -> World:
     """`young`: some subscriptions began while the events were being written."""
+    drawn = [a_home(rnd) for _ in range(homes)]
+    keys = [home["listing_key"] for home in drawn]
     return settle(
-        [a_home(rnd) for _ in range(homes)],
-        [a_search(rnd) for _ in range(searches)],
+        drawn,
+        [a_search(rnd, keys) for _ in range(searches)],
         rnd.choices(XIDS, k=homes) if young else None,
         [a_snapshot(rnd) for _ in range(searches)] if young else None,
     )

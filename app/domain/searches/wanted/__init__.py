@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from app.domain.listings.areas import micro_degrees
+from app.domain.listings.carried import PLACE_COLUMNS
 from app.domain.models import Listing
 from app.domain.searches.keys import (
     ANY_TYPE,
@@ -18,6 +19,7 @@ from app.domain.searches.keys import (
     INT_HIGH,
     INT_LOW,
     NO_SUB_TYPE,
+    NOWHERE,
     OFFICE,
     PLACE,
     SMALL_HIGH,
@@ -33,8 +35,10 @@ from app.domain.searches.shapes import CELL_SIZES, COLUMNS, GRID, LEVEL
 def keys_of(listing: Listing) -> list[int]:
     """Every key that a search could have and this home would answer."""
     places = [ANYWHERE]
-    areas = (listing.city_area_id, listing.postal_code_area_id, listing.county_area_id, listing.subdivision_area_id)
+    areas = [getattr(listing, column) for column in PLACE_COLUMNS]
     places += [area for area in areas if area is not None]
+    if None in areas or listing.latitude is None:
+        places.append(NOWHERE)
     latitude, longitude = micro_degrees(listing.latitude), micro_degrees(listing.longitude)
     if latitude is not None and longitude is not None:
         places += [

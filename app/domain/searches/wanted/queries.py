@@ -26,7 +26,7 @@ from app.domain.models import (
     SuppressionScope,
 )
 from app.domain.searches.criteria import Criteria
-from app.domain.searches.keys import PARTLY
+from app.domain.searches.keys import FURTHER, PARTLY
 from app.domain.searches.wanted import keys_of, values_of
 from app.extensions import db
 
@@ -73,7 +73,7 @@ class Wish:
 def wanted(listing: Listing) -> Wanted:
     """Every active search that this home fits as it stands, up to MOST."""
     home = values_of(listing)
-    partly = func.bool_and((SearchKey.flags.op("&")(PARTLY)) != 0)
+    partly = func.bool_and((SearchKey.flags.op("&")(PARTLY | FURTHER)) != 0)
     hits = (
         select(SearchKey.alert_subscription_id.label("id"), partly.label("partly"))
         .where(
@@ -100,7 +100,7 @@ def wanted(listing: Listing) -> Wanted:
             AlertSubscription.id,
             AlertSubscription.contact_id,
             AlertSubscription.saved_search_id,
-            # A search of shapes alone, on the edge of one: its own words decide.
+            # On the edge of a shape, or asked further than the key says: the search's own words decide.
             select(SavedSearch.criteria)
             .where(SavedSearch.id == AlertSubscription.saved_search_id, hits.c.partly)
             .scalar_subquery(),
