@@ -178,7 +178,8 @@ def listing(office: Office, **values: Any) -> Listing:
 
 
 def event(listing: Listing, kinds: int = 1, **values: Any) -> ListingEvent:
-    """News of a listing as it is: 1 New, 2 Price drop, 4 Back on market."""
+    """News of a listing as it is: 1 New, 2 Price drop, 4 Back on market. A price before is in its changes."""
+    was, price = values.get("previous_list_price", listing.list_price), values.get("list_price", listing.list_price)
     return _add(
         ListingEvent(
             **{
@@ -186,7 +187,7 @@ def event(listing: Listing, kinds: int = 1, **values: Any) -> ListingEvent:
                 "listing_id": listing.id,
                 "change_type": "Price Change" if kinds == 2 else "New Listing",
                 "kinds": kinds,
-                "changes": {},
+                "changes": {} if was == price else {"list_price": [str(was), str(price)]},
                 "origin": "live_sync",
                 "alertable": True,
                 "occurred_at": datetime.now(UTC),

@@ -20,7 +20,7 @@ from app.domain.digests.look import matches_of, told_of
 from app.domain.messages.keys import message_id_for
 from app.domain.models import DigestState, ItemOutcome, Stream
 from app.domain.models.lookups import ContactStatus, ScheduleType
-from app.domain.searches.schedule import Schedule, next_send
+from app.domain.searches.schedule import Schedule, last_send, next_send
 from app.extensions import settings
 from app.gateways.mail import domain_of
 
@@ -67,7 +67,7 @@ def build_some(
             contact: cadence.plan(waiting, buyer_of(people[contact]), window_end, now, clocks.skipped)
             for contact, waiting in rows.items()
         }
-        counts += _build(window, people, plans)
+        counts += _build(window, people, plans, clocks)
         counts += _hold_back(plans.values())
     clocks.move()
     return {name: counts[name] for name in COUNTS}
@@ -100,11 +100,13 @@ def buyer_of(person: queries.AnyRow) -> cadence.Buyer:
     )
 
 
-def _build(window: _Window, people: Mapping[int, queries.AnyRow], plans: Mapping[int, cadence.Plan]) -> Counter[str]:
+def _build(
+    window: _Window, people: Mapping[int, queries.AnyRow], plans: Mapping[int, cadence.Plan], clocks: _Clocks
+) -> Counter[str]:
     taken = [row for plan in plans.values() for row in plan.taken]
     if not taken:
         return Counter()
-    facts, asked_first = _facts(window, people, taken)
+    facts, asked_first = _facts(window, people, taken, clocks)
     decided: dict[Part, list[Decision]] = {}
     for part in sorted(facts):
         told = told_of(facts[part])
@@ -115,11 +117,9 @@ def _build(window: _Window, people: Mapping[int, queries.AnyRow], plans: Mapping
             if item.outcome is ItemOutcome.SHOWN
         }
         decided[part] = decide(_still_news(facts[part], window.now), told)
+    instant = {part: _is_instant(part, people, plans) for part in decided}
     digests = queries.insert_digests(
-        [
-            _digest(window, people[part[0]], items, part, is_instant=_is_instant(part, people, plans))
-            for part, items in decided.items()
-        ]
+        [_digest(window, people[part[0]], items, part, is_instant=instant[part]) for part, items in decided.items()]
     )
     items = [_item(digest_id, people[part[0]], item) for part, digest_id in digests.items() for item in decided[part]]
     items = _write_items(items)
@@ -133,7 +133,7 @@ def _build(window: _Window, people: Mapping[int, queries.AnyRow], plans: Mapping
             window.end,
             needs_approval=False,
             not_before=window.now,
-            expires_at=window.now + _keeps(facts[part]),
+            expires_at=window.now + keeps(is_instant=instant[part]),
             now=window.now,
         )
         for part, digest_id in digests.items()
@@ -161,7 +161,7 @@ def _build(window: _Window, people: Mapping[int, queries.AnyRow], plans: Mapping
 
 
 def _facts(
-    window: _Window, people: Mapping[int, queries.AnyRow], taken: Sequence[queries.AnyRow]
+    window: _Window, people: Mapping[int, queries.AnyRow], taken: Sequence[queries.AnyRow], clocks: _Clocks
 ) -> tuple[dict[Part, list[queries.Fact]], set[int]]:
     """What is known of all that goes, for each mail; and the subscriptions whose mails an agent approves first. Who
     shares alerts is told of each other's homes as well (PA-09)."""
@@ -176,9 +176,21 @@ def _facts(
         readers = {row.contact_id, *(households[household] if household and row.active_yn else ())}
         pairs |= {(row.alert_subscription_id, seq, reader) for seq in row.event_seqs for reader in readers}
     facts: dict[Part, list[queries.Fact]] = defaultdict(list)
-    for fact in queries.facts_of_pairs(sorted(pairs), window.now):
+    for fact in queries.facts_of_pairs(sorted(pairs), window.now, _watermarks(taken, clocks)):
         facts[fact.contact_id, fact.alert_subscription_id in asked_first].append(fact)
     return facts, asked_first
+
+
+def _watermarks(taken: Sequence[queries.AnyRow], clocks: _Clocks) -> dict[int, datetime]:
+    """Since when each subscription has not been served: its last due moment, and for “as soon as possible” the last
+    time that events were taken before the first of those that go now (PA-04)."""
+    since = dict(clocks.since)
+    asap = [row for row in taken if row.alert_subscription_id not in clocks.since]
+    before = queries.taken_before(sorted({row.batch_id for row in asap})) if asap else {}
+    for row in asap:
+        if moment := before.get(row.batch_id):
+            since[row.alert_subscription_id] = min(moment, since.get(row.alert_subscription_id, moment))
+    return since
 
 
 def _is_reachable(person: queries.AnyRow) -> bool:
@@ -256,6 +268,7 @@ def _item(digest_id: int, person: queries.AnyRow, item: Decision) -> Values:
         "listing_id": item.match.listing_id,
         "saved_search_id": item.match.saved_search_id,
         "search_version": item.match.search_version,
+        "since": item.match.since,
     } | outcome_columns(item)
 
 
@@ -269,6 +282,7 @@ def outcome_columns(item: Decision) -> Values:
         "outcome": item.outcome,
         "drop_reason": item.drop_reason,
         "position": item.position,
+        "cause": item.cause,
     }
 
 
@@ -294,8 +308,9 @@ def _key(row: Mapping[str, Any]) -> tuple[int, int, int]:
     return row["digest_id"], row["alert_subscription_id"], row["event_seq"]
 
 
-def _keeps(facts: Sequence[queries.Fact]) -> timedelta:
-    return KEEPS_ASAP if all(row.schedule_type == ScheduleType.ASAP for row in facts) else KEEPS_DAILY
+def keeps(*, is_instant: bool) -> timedelta:
+    """How long a mail is news."""
+    return KEEPS_ASAP if is_instant else KEEPS_DAILY
 
 
 def message_of(
@@ -334,6 +349,8 @@ class _Clocks:
 
     def __init__(self, rows: Sequence[queries.AnyRow], window_end: datetime) -> None:
         self.moved = []
+        self.since: dict[int, datetime] = {}
+        """The due moment before the one that is served now."""
         skipped = set()
         for row in rows:
             schedule = Schedule(ScheduleType(row.schedule_type), row.send_time, tuple(row.daily_schedule))
@@ -343,6 +360,8 @@ class _Clocks:
                 skipped.add(row.id)
                 day = row.served_on
             following = next_send(window_end, schedule, zone)
+            if (last := last_send(row.next_send_timestamp - timedelta(seconds=1), schedule, zone)) is not None:
+                self.since[row.id] = last
             self.moved.append(
                 {
                     "id": row.id,

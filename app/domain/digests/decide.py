@@ -11,7 +11,16 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import NamedTuple
 
-from app.domain.models import KIND_BITS, AlertKind, ItemOutcome
+from app.domain.listings.changes import (
+    BACK,
+    NEW,
+    NOW_MATCHES,
+    OPEN_HOUSE,
+    PRICE_DROP,
+    SPOKEN_FOR,
+    STATUS_CHANGE,
+)
+from app.domain.models import KIND_BITS, AlertKind, ItemOutcome, MatchCause, OpenHouseStatus
 from app.domain.models.lookups import StandardStatus
 
 PRICE_DROP_SHARE = Decimal("0.01")
@@ -38,6 +47,17 @@ class DropReason(StrEnum):
     SEARCH_FAILING = "search_failing"
     NO_LONGER_MATCHES = "no_longer_matches"
     """The home changed, not the search."""
+    MATCHED_BEFORE = "matched_before"
+    """What changed made no difference to the search: it took the home before (T1)."""
+    NO_CAUSE = "no_cause"
+    """It matches now and did not before, but for nothing worth a mail: a price that rose, a detail entered late (PA-05)."""
+    NEVER_SHOWN = "never_shown"
+    """A change of status, of a home that this buyer does not know."""
+    BUYER_DISCARDED = "buyer_discarded"
+    OWN_HOME = "own_home"
+    OPEN_HOUSE_OVER = "open_house_over"
+    OPEN_HOUSE_OFF = "open_house_off"
+    """Called off, or not for the public, before this buyer heard of it."""
     BELOW_THRESHOLD = "below_threshold"
     NO_NET_CHANGE = "no_net_change"
     ALREADY_TOLD = "already_told"
@@ -67,8 +87,15 @@ IN_WORDS = {
     DropReason.SEARCH_CHANGED: "The search was changed and no longer asks for it.",
     DropReason.SEARCH_FAILING: "The search cannot be read.",
     DropReason.NO_LONGER_MATCHES: "The home changed and no longer matches.",
+    DropReason.MATCHED_BEFORE: "The search took this home before the change as well.",
+    DropReason.NO_CAUSE: "It came to match by a price that rose, or by a detail entered after two weeks.",
+    DropReason.NEVER_SHOWN: "The buyer had never been shown this home.",
+    DropReason.BUYER_DISCARDED: "The buyer does not want to hear of this home.",
+    DropReason.OWN_HOME: "It is the buyer’s own home.",
+    DropReason.OPEN_HOUSE_OVER: "The open house had begun before the mail went out.",
+    DropReason.OPEN_HOUSE_OFF: "The open house was called off before the buyer heard of it.",
     DropReason.BELOW_THRESHOLD: "The drop was below 1 % and below $5,000.",
-    DropReason.NO_NET_CHANGE: "The price was back where the buyer last saw it.",
+    DropReason.NO_NET_CHANGE: "It was back where the buyer last saw it.",
     DropReason.ALREADY_TOLD: "The buyer had been told already.",
     DropReason.ADDRESS_CHANGED: "The buyer’s address was changed before the mail went out.",
     DropReason.MESSAGE_EXPIRED: "The mail could not be sent while it was news.",
@@ -80,6 +107,20 @@ IN_WORDS = {
 
 Fingerprint = tuple[int, str, str]
 """(listing, kind, fingerprint): what one address is told at most once (PA-07)."""
+
+
+class Opening(NamedTuple):
+    """An open house as it is now."""
+
+    key: str
+    starts: str
+    """When it begins, as PostgreSQL writes it."""
+    status: str
+    is_public: bool
+    is_over: bool
+    """It has begun."""
+    was_at: str | None = None
+    """When it was to begin before the event; None for its first."""
 
 
 class Match(NamedTuple):
@@ -101,6 +142,26 @@ class Match(NamedTuple):
     last_price_shown: Decimal | None
     reason: DropReason | None
     """Why it cannot be told whatever the news is; None when nothing stands in its way."""
+    status_reason: DropReason | None = None
+    """The same for a change of status, for which the search need not ask for the status it is in now."""
+    status: str = ""
+    """The listing's, now."""
+
+    # What happened between two mails, as this search sees it: app.domain.digests.net
+    entered: int = 0
+    status_before: str | None = None
+    was_there: bool = False
+    took_before: bool = True
+    is_unchanged: bool = True
+    cause: MatchCause | None = None
+
+    knows_home: bool = False
+    """This buyer was sent it, or marked it."""
+    shown_in_spell: bool = False
+    """And since it last came to the market."""
+    opening: Opening | None = None
+    since: str | None = None
+    """The subscription's watermark, as PostgreSQL writes it."""
 
 
 class Decision(NamedTuple):
@@ -112,6 +173,7 @@ class Decision(NamedTuple):
     price_shown: Decimal | None
     drop_reason: DropReason | None = None
     position: int | None = None
+    cause: MatchCause | None = None
 
 
 def decide(matches: Sequence[Match], told: Iterable[Fingerprint] = ()) -> list[Decision]:
@@ -174,31 +236,125 @@ def _baseline(group: Sequence[Match]) -> Decimal | None:
 def _judge(match: Match, baseline: Decimal | None, told: frozenset[Fingerprint]) -> Decision:
     """The strongest kind of this match that may be told; else the strongest, with what stands in its way."""
     first: Decision | None = None
-    offered = [kind for kind in AlertKind if match.event_kinds & match.wanted_kinds & KIND_BITS[kind]]
-    happened = [kind for kind in AlertKind if match.event_kinds & KIND_BITS[kind]]
-    for kind in offered or happened or [AlertKind.PRICE_DROP]:
-        is_drop = kind is AlertKind.PRICE_DROP
-        fingerprint = f"{match.list_price or 0:.2f}" if is_drop else str(match.market_spell_no)
-        reason = match.reason or (None if offered else DropReason.NOT_WANTED)
-        if not reason and is_drop:
-            reason = drop_refusal(baseline, match.list_price)
+    happened = kinds_of(match)
+    offered = [kind for kind in happened if match.wanted_kinds & KIND_BITS[kind]]
+    for kind in offered or happened or [_nothing(match)]:
+        fingerprint = _fingerprint(match, kind, told)
+        reason = (
+            _in_the_way(match, kind)
+            or (None if offered else DropReason.NOT_WANTED if happened else _why_nothing(match))
+            or _refusal(match, kind, baseline, told)
+        )
         if not reason and (match.listing_id, kind.value, fingerprint) in told:
             reason = DropReason.ALREADY_TOLD
-        before = baseline if is_drop or baseline != match.list_price else None
         item = Decision(
             match=match,
             outcome=ItemOutcome.DROPPED if reason else ItemOutcome.SHOWN,
             kind=kind,
             fingerprint=fingerprint,
-            price_before=before if kind is not AlertKind.NEW or match.last_price_shown is not None else None,
+            price_before=_price_before(match, kind, baseline),
             price_shown=match.list_price,
             drop_reason=reason,
+            cause=match.cause if kind is AlertKind.NOW_MATCHES else None,
         )
         if reason is None:
             return item
         first = first or item
     assert first is not None
     return first
+
+
+def kinds_of(match: Match) -> list[AlertKind]:
+    """What an event is news of, for its search: strongest first. Empty: of nothing.
+
+    New and Back on market are told of a home that came to the market since the last mail, by whatever event it was
+    found. A price drop is one to those who had the home in view; to others it makes the home match (T1). Who was shown
+    the home hears of the drop where that was told already.
+    """
+    kinds = match.event_kinds
+    if kinds & OPEN_HOUSE:
+        return [AlertKind.OPEN_HOUSE]
+    found: list[AlertKind] = []
+    entered = (kinds | match.entered) & (NEW | BACK) if kinds & ~STATUS_CHANGE else 0
+    if entered & BACK:
+        found.append(AlertKind.BACK_ON_MARKET)
+    if entered & NEW and not match.was_there:
+        found.append(AlertKind.NEW)
+    if kinds & PRICE_DROP and match.took_before:
+        found.append(AlertKind.PRICE_DROP)
+    if kinds & (PRICE_DROP | NOW_MATCHES) and not match.took_before:
+        found += [AlertKind.NOW_MATCHES] if match.cause and not entered else []
+        found += [AlertKind.PRICE_DROP] if kinds & PRICE_DROP and match.last_price_shown is not None else []
+    return [*found, AlertKind.STATUS_CHANGE] if kinds & STATUS_CHANGE else found
+
+
+def _nothing(match: Match) -> AlertKind:
+    """What an event would have been news of."""
+    return next((kind for kind in AlertKind if match.event_kinds & KIND_BITS[kind]), AlertKind.PRICE_DROP)
+
+
+def _why_nothing(match: Match) -> DropReason:
+    return DropReason.MATCHED_BEFORE if match.is_unchanged or match.was_there else DropReason.NO_CAUSE
+
+
+def _in_the_way(match: Match, kind: AlertKind) -> DropReason | None:
+    is_off = match.opening is not None and match.opening.status == OpenHouseStatus.CANCELED
+    return match.status_reason if kind is AlertKind.STATUS_CHANGE or is_off else match.reason
+
+
+def _fingerprint(match: Match, kind: AlertKind, told: frozenset[Fingerprint]) -> str:
+    if kind is AlertKind.PRICE_DROP:
+        return f"{match.list_price or 0:.2f}"
+    if kind is AlertKind.STATUS_CHANGE:
+        return match.status
+    if kind is AlertKind.OPEN_HOUSE and match.opening:
+        opening = match.opening
+        if opening.status == OpenHouseStatus.CANCELED:
+            return f"{opening.key} canceled"
+        is_moved = _was_told_of(match, told) and opening.was_at not in (None, opening.starts)
+        return f"{opening.key} {opening.starts}" if is_moved else opening.key
+    return str(match.market_spell_no)
+
+
+def _was_told_of(match: Match, told: frozenset[Fingerprint]) -> bool:
+    key = match.opening.key if match.opening else ""
+    return (match.listing_id, AlertKind.OPEN_HOUSE.value, key) in told
+
+
+def _refusal(
+    match: Match, kind: AlertKind, baseline: Decimal | None, told: frozenset[Fingerprint]
+) -> DropReason | None:
+    """What a kind itself asks for."""
+    if kind is AlertKind.PRICE_DROP:
+        return drop_refusal(baseline, match.list_price)
+    if kind is AlertKind.NOW_MATCHES and match.cause is MatchCause.PRICE and match.shown_in_spell:
+        return drop_refusal(match.last_price_shown, match.list_price)  # a price that this buyer saw is none
+    if kind is AlertKind.STATUS_CHANGE:
+        if match.status == match.status_before or match.status not in SPOKEN_FOR:
+            return DropReason.NO_NET_CHANGE
+        return None if match.knows_home else DropReason.NEVER_SHOWN
+    if kind is AlertKind.OPEN_HOUSE and match.opening:
+        return opening_refusal(match.opening, was_told=_was_told_of(match, told))
+    return None
+
+
+def opening_refusal(opening: Opening, *, was_told: bool) -> DropReason | None:
+    """Why an open house is not told of; None when it is. That it is off is told to those who were told of it."""
+    if opening.is_over:
+        return DropReason.OPEN_HOUSE_OVER
+    if opening.status == OpenHouseStatus.CANCELED:
+        return None if was_told else DropReason.OPEN_HOUSE_OFF
+    return None if opening.is_public and opening.status == OpenHouseStatus.ACTIVE else DropReason.OPEN_HOUSE_OFF
+
+
+def _price_before(match: Match, kind: AlertKind, baseline: Decimal | None) -> Decimal | None:
+    if kind is AlertKind.PRICE_DROP:
+        return baseline
+    if kind is AlertKind.NOW_MATCHES and match.cause is MatchCause.PRICE:
+        return match.price_before_event
+    if kind is AlertKind.NEW and match.last_price_shown is None:
+        return None
+    return baseline if baseline != match.list_price else None
 
 
 def _goes_along(item: Decision) -> bool:

@@ -7,9 +7,11 @@ from functools import lru_cache
 
 import orjson
 
-from app.domain.digests.decide import DropReason, Fingerprint, Match, refusal_of_home
+from app.domain.digests.decide import DropReason, Fingerprint, Match, Opening, refusal_of_home
+from app.domain.digests.net import Net, net
 from app.domain.digests.queries import NO_ADDRESS, Fact
 from app.domain.errors import Invalid
+from app.domain.models import ListingPreference, OpenHouseType
 from app.domain.models.lookups import ContactStatus, ReasonActiveOrDisabled
 from app.domain.searches.criteria import Criteria
 
@@ -18,24 +20,54 @@ BY_THE_BUYER = frozenset({ReasonActiveOrDisabled.CLIENT_DISABLED})
 
 def matches_of(rows: Iterable[Fact]) -> list[Match]:
     """One Match for each row of queries.facts_of_pairs or queries.look."""
-    return [
-        Match(
-            alert_subscription_id=row.alert_subscription_id,
-            saved_search_id=row.saved_search_id,
-            search_version=row.version,
-            event_seq=row.seq,
-            listing_id=row.id,
-            listing_key=row.listing_key,
-            event_kinds=row.event_kinds,
-            wanted_kinds=row.wanted_kinds,
-            market_spell_no=row.market_spell_no,
-            price_before_event=row.price_before_event,
-            list_price=row.list_price,
-            last_price_shown=row.last_price_shown,
-            reason=reason_against(row),
-        )
-        for row in rows
-    ]
+    return [_match(row) for row in rows]
+
+
+def _match(row: Fact) -> Match:
+    criteria = _criteria(row)
+    against, status_against = _against(row, criteria)
+    found = net(vars(row), row.past, criteria) if criteria and row.past else Net()
+    return Match(
+        alert_subscription_id=row.alert_subscription_id,
+        saved_search_id=row.saved_search_id,
+        search_version=row.version,
+        event_seq=row.seq,
+        listing_id=row.id,
+        listing_key=row.listing_key,
+        event_kinds=row.event_kinds,
+        wanted_kinds=row.wanted_kinds,
+        market_spell_no=row.market_spell_no,
+        price_before_event=found.price_before if row.past else row.price_before_event,
+        list_price=row.list_price,
+        last_price_shown=row.last_price_shown,
+        reason=against,
+        status_reason=status_against,
+        status=row.standard_status,
+        entered=found.entered,
+        status_before=found.status_before,
+        was_there=found.was_there,
+        took_before=found.took_before,
+        is_unchanged=found.is_unchanged,
+        cause=found.cause,
+        knows_home=row.listing_sent_timestamp is not None,
+        shown_in_spell=row.last_price_shown is not None and row.spell_shown == row.spell,
+        opening=_opening(row),
+        since=row.since,
+    )
+
+
+def _opening(row: Fact) -> Opening | None:
+    if row.opening is None:
+        return None
+    was_at, _ = row.opening_changes.get("open_house_start_time", (None, None))
+    return Opening(
+        key=row.opening["open_house_key"],
+        starts=row.opening["open_house_start_time"],
+        status=row.opening["open_house_status"],
+        is_public=row.opening["open_house_type"] == OpenHouseType.PUBLIC,
+        is_over=row.opening["is_over"],
+        was_at=was_at,
+    )
 
 
 def told_of(rows: Sequence[Fact]) -> set[Fingerprint]:
@@ -47,9 +79,17 @@ def told_of(rows: Sequence[Fact]) -> set[Fingerprint]:
     }
 
 
-def reason_against(row: Fact) -> DropReason | None:
-    """What stands in the way of telling this person about this home, whatever the news (PA-05, PA-19)."""
-    return _against_person(row) or _against_subscription(row) or _against_home(row)
+def _against(row: Fact, criteria: Criteria | None) -> tuple[DropReason | None, DropReason | None]:
+    """What stands in the way of telling this person about this home: for all news but a change of status, and for that
+    (PA-05, PA-19)."""
+    refused = _against_person(row) or _against_subscription(row) or _against_home(row)
+    if refused or criteria is None:
+        return (refused or DropReason.SEARCH_FAILING,) * 2
+    verdicts = criteria.judge(row)
+    is_edited = bool(row.edited_since)
+    refusal = refusal_of_home(row.standard_status, criteria.standard_status, verdicts, edited_since=is_edited)
+    asked = {field: verdict for field, verdict in verdicts.items() if field != "standard_status"}
+    return refusal, refusal_of_home(row.standard_status, (row.standard_status,), asked, edited_since=is_edited)
 
 
 def _against_person(row: Fact) -> DropReason | None:
@@ -72,12 +112,16 @@ def _against_subscription(row: Fact) -> DropReason | None:
 def _against_home(row: Fact) -> DropReason | None:
     if not row.internet_entire_listing_display_yn:
         return DropReason.HIDDEN
+    if row.is_own_home:
+        return DropReason.OWN_HOME
+    return DropReason.BUYER_DISCARDED if row.preference == ListingPreference.DISCARD else None
+
+
+def _criteria(row: Fact) -> Criteria | None:
     try:
-        criteria = criteria_of(row.saved_search_id, row.version, row.criteria)
+        return criteria_of(row.saved_search_id, row.version, row.criteria)
     except Invalid:
-        return DropReason.SEARCH_FAILING
-    verdicts = criteria.judge(row)
-    return refusal_of_home(row.standard_status, criteria.standard_status, verdicts, edited_since=bool(row.edited_since))
+        return None
 
 
 @lru_cache(maxsize=10_000)

@@ -14,7 +14,8 @@ from typing import Any
 import orjson
 from sqlalchemy import Row, Select, select, text
 
-from app.domain.models import DigestItem, ItemOutcome, Listing, Stream, Suppression, SuppressionReason
+from app.domain.listings.changes import OPEN_HOUSE
+from app.domain.models import AlertKind, DigestItem, ItemOutcome, Listing, Stream, Suppression, SuppressionReason
 from app.extensions import db
 
 AnyRow = Row[*tuple[Any, ...]]
@@ -54,6 +55,13 @@ LISTING_COLUMNS = (
     "internet_entire_listing_display_yn",
     "internet_address_display_yn",
     "preferred_photo_url",
+    "on_market_timestamp",
+    "garage_spaces",
+    "association_fee_monthly",
+    "pool_private_yn",
+    "new_construction_yn",
+    "senior_community_yn",
+    "special_listing_conditions",
 )
 """What a search may ask of a home and a buyer may be shown. Nothing private is among them."""
 
@@ -92,6 +100,10 @@ SELECT {{stored}} p.contact_id, p.office_id, p.contact_status, p.recipient,
        ss.version > 1 AND v.created_at > e.recorded_at AS edited_since,
        bl.last_price_shown, bl.listing_sent_timestamp, told.told,
        s.send_time, s.token,
+       bl.market_spell_no AS spell_shown, l.market_spell_no AS spell, bl.contact_listing_preference AS preference,
+       EXISTS (SELECT FROM listing_owner o WHERE o.listing_id = l.id AND o.contact_id = p.contact_id) AS is_own_home,
+       pair.since, past.past, opening.opening, e.changes AS opening_changes,
+       CASE WHEN ss.criteria ?| ARRAY['keywords_any', 'keywords_none'] THEN l.public_remarks ELSE '' END AS public_remarks,
        l.id, {", ".join(f"l.{column}" for column in LISTING_COLUMNS)}
 FROM pair
 JOIN alert_subscription s ON s.id = pair.alert_subscription_id
@@ -105,8 +117,27 @@ LEFT JOIN LATERAL (
     SELECT array_agg(i.kind || chr(31) || i.fingerprint) AS told
     FROM digest_item i
     WHERE i.office_id = p.office_id AND i.recipient = ANY(p.addresses) AND i.listing_id = l.id
-      AND i.outcome = 'shown' AND i.digest_id <> ALL(p.twins)
+      AND (i.outcome = 'shown' OR i.outcome = 'merged' AND i.kind = '{AlertKind.OPEN_HOUSE}')
+      AND i.digest_id <> ALL(p.twins)
 ) told ON true
+LEFT JOIN LATERAL (
+    -- What happened to the home since the watermark that may alert anybody, oldest first (PA-04). The event itself is
+    -- part of it, though it was written down before the watermark and seen after it.
+    SELECT json_agg(json_build_object('kinds', h.kinds, 'at', h.recorded_at,
+                                      'changes', h.changes - ARRAY['public_remarks', 'private_remarks']) ORDER BY h.seq)
+               AS past
+    FROM listing_event h
+    WHERE h.listing_id = l.id AND h.alertable AND h.kinds <> {OPEN_HOUSE}
+      AND (h.seq >= e.seq OR h.recorded_at > pair.since) AND NOT pg_visible_in_snapshot(h.xid, s.since_snapshot)
+) past ON true
+LEFT JOIN LATERAL (
+    SELECT json_build_object(
+        'open_house_key', x.open_house_key, 'open_house_start_time', x.open_house_start_time,
+        'open_house_end_time', x.open_house_end_time, 'open_house_status', x.open_house_status,
+        'open_house_type', x.open_house_type, 'is_over', x.open_house_start_time <= CAST(:now AS timestamptz),
+        'time_zone', coalesce(nullif(l.property_time_zone_name, ''), o.time_zone)) AS opening
+    FROM open_house x JOIN office o ON o.id = x.office_id WHERE x.id = e.open_house_id
+) opening ON true
 ORDER BY p.contact_id, e.seq, s.id
 """
 
@@ -114,8 +145,9 @@ _STORED = "pair.kind, pair.fingerprint, pair.price_before, pair.price_shown, pai
 
 FACTS_OF_PAIRS = text(f"""
 WITH {_PEOPLE}, pair AS (
-    SELECT * FROM unnest(CAST(:subscriptions AS bigint[]), CAST(:seqs AS bigint[]), CAST(:readers AS bigint[]))
-        AS pair (alert_subscription_id, seq, contact_id))
+    SELECT * FROM unnest(CAST(:subscriptions AS bigint[]), CAST(:seqs AS bigint[]), CAST(:readers AS bigint[]),
+                         CAST(:since AS timestamptz[]))
+        AS pair (alert_subscription_id, seq, contact_id, since))
 SELECT CAST(json_agg(facts) AS text) FROM ({_FACTS.format(stored="")}) facts
 """)
 
@@ -123,7 +155,8 @@ LOOK = text(f"""
 -- All that the last look at a digest and its mail need, in one document: a row of fifty columns for each home costs
 -- more to take apart in Python than the mail costs to write.
 WITH {_PEOPLE}, pair AS (
-    SELECT alert_subscription_id, event_seq AS seq, (SELECT contact_id FROM person) AS contact_id, kind, fingerprint, price_before, price_shown, outcome, position
+    SELECT alert_subscription_id, event_seq AS seq, (SELECT contact_id FROM person) AS contact_id, since, kind, fingerprint, price_before,
+        price_shown, outcome, position
     FROM digest_item
     WHERE digest_id = :digest_id AND outcome IN ('shown', 'merged')
 ), letterhead AS (
@@ -165,9 +198,12 @@ class Fact(SimpleNamespace):
         super().__init__(**columns)
 
 
-def facts_of_pairs(pairs: Sequence[tuple[int, int, int]], now: datetime) -> list[Fact]:
+def facts_of_pairs(
+    pairs: Sequence[tuple[int, int, int]], now: datetime, since: Mapping[int, datetime] | None = None
+) -> list[Fact]:
     """All that is known now about (subscription, event, reader), in a fixed order. The reader is the subscription's
-    contact, or who shares alerts with them."""
+    contact, or who shares alerts with them. `since`: the watermark of each subscription, where there is one."""
+    watermarks = since or {}
     found = db.session.scalar(
         FACTS_OF_PAIRS,
         {
@@ -175,11 +211,26 @@ def facts_of_pairs(pairs: Sequence[tuple[int, int, int]], now: datetime) -> list
             "subscriptions": [pair[0] for pair in pairs],
             "seqs": [pair[1] for pair in pairs],
             "readers": [pair[2] for pair in pairs],
+            "since": [watermarks.get(pair[0]) for pair in pairs],
             "digest_id": 0,
             "now": now,
         },
     )
     return [Fact(**row) for row in orjson.loads(found)] if found else []
+
+
+TAKEN_BEFORE = text("""
+SELECT b.id, earlier.taken_at
+FROM match_batch b
+CROSS JOIN LATERAL (
+    SELECT a.taken_at FROM match_batch a WHERE a.id < b.id AND a.taken_at < b.taken_at ORDER BY a.id DESC LIMIT 1) earlier
+WHERE b.id = ANY(:batches)
+""")
+
+
+def taken_before(batches: Sequence[int]) -> dict[int, datetime]:
+    """When events were last taken before each of these batches; without those that nothing came before."""
+    return {row.id: row.taken_at for row in db.session.execute(TAKEN_BEFORE, {"batches": batches})}
 
 
 def look(contact_id: int, digest_id: int, now: datetime) -> tuple[SimpleNamespace, list[Fact]]:
@@ -306,7 +357,7 @@ RETURNING id, contact_id, needs_approval
 """)
 
 _ITEM_COLUMNS = """digest_id, alert_subscription_id, event_seq, office_id, recipient, listing_id, saved_search_id,
-search_version, kind, fingerprint, price_before, price_shown, outcome, drop_reason, position"""
+search_version, kind, fingerprint, price_before, price_shown, outcome, drop_reason, position, cause, since"""
 
 INSERT_ITEMS = text(f"""
 INSERT INTO digest_item ({_ITEM_COLUMNS})
@@ -344,7 +395,10 @@ WHERE d.id = counted.digest_id
 
 def insert_digests(rows: Sequence[Values]) -> dict[tuple[int, bool], int]:
     """(contact, needs approval) → digest, of those that are new."""
-    return {(row.contact_id, row.needs_approval): row.id for row in db.session.execute(INSERT_DIGESTS, {"rows": document(rows)})}
+    return {
+        (row.contact_id, row.needs_approval): row.id
+        for row in db.session.execute(INSERT_DIGESTS, {"rows": document(rows)})
+    }
 
 
 def insert_items(rows: Sequence[Values]) -> set[tuple[int, int, int]]:
@@ -373,7 +427,7 @@ def count_shown(digests: Sequence[int]) -> None:
 CHANGE_ITEMS = text("""
 UPDATE digest_item i
 SET kind = c.kind, fingerprint = c.fingerprint, price_before = c.price_before, price_shown = c.price_shown,
-    outcome = c.outcome, drop_reason = c.drop_reason, position = c.position
+    outcome = c.outcome, drop_reason = c.drop_reason, position = c.position, cause = c.cause
 FROM json_populate_recordset(NULL::digest_item, CAST(:rows AS json)) c
 WHERE i.digest_id = c.digest_id AND i.alert_subscription_id = c.alert_subscription_id AND i.event_seq = c.event_seq
 """)

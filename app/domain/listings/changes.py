@@ -17,11 +17,12 @@ from app.domain.listings.carried import FEATURES
 from app.domain.models import KIND_BITS, AlertKind, MatchCause
 from app.domain.models.lookups import ALERTABLE_ORIGINS, ON_MARKET, ChangeType, Origin, StandardStatus
 
-NEW, PRICE_DROP, BACK, NOW_MATCHES, STATUS_CHANGE = (
+NEW, PRICE_DROP, BACK, NOW_MATCHES, OPEN_HOUSE, STATUS_CHANGE = (
     KIND_BITS[AlertKind.NEW],
     KIND_BITS[AlertKind.PRICE_DROP],
     KIND_BITS[AlertKind.BACK_ON_MARKET],
     KIND_BITS[AlertKind.NOW_MATCHES],
+    KIND_BITS[AlertKind.OPEN_HOUSE],
     KIND_BITS[AlertKind.STATUS_CHANGE],
 )
 WITH_BEFORE = PRICE_DROP | NOW_MATCHES | STATUS_CHANGE

@@ -409,6 +409,23 @@ def events_of(listing_id: int, limit: int = 30) -> Sequence[AnyRow]:
     ).all()
 
 
+def columns_of(office_id: int, listing_id: int) -> dict[str, Any] | None:
+    """Every column of one listing of this office as it is now; None when there is none."""
+    table = Listing.__table__
+    found = db.session.execute(select(table).where(table.c.id == listing_id, table.c.office_id == office_id)).mappings()
+    row = found.first()
+    return dict(row) if row else None
+
+
+def changes_after(listing_id: int, moment: datetime) -> Sequence[dict[str, Any]]:
+    """What was changed of a listing after a moment, oldest first."""
+    return db.session.scalars(
+        select(ListingEvent.changes)
+        .where(ListingEvent.listing_id == listing_id, ListingEvent.recorded_at > moment)
+        .order_by(ListingEvent.seq)
+    ).all()
+
+
 def prices_of(listing_id: int, limit: int = 60) -> Sequence[AnyRow]:
     """Each price it was offered at, oldest first: (seq, occurred_at, list_price). The newest `limit` of them."""
     newest = db.session.execute(
