@@ -201,6 +201,11 @@ class Config:
         about="when no buyer is mailed “as soon as possible”, on their clock; office and buyer may choose others; or none",
     )
     ramp_per_minute: int = setting(
+    match_memory_mb: int = setting(
+        _count,
+        1024,
+        about="megabytes that a worker may fill with searches, to match many changes; 0 = PostgreSQL does all",
+    )
         _whole, 600, about="mails a minute after an outage, or when a halted run is approved"
     )
     halt_above_mails: int = setting(_whole, 200, about="a run with more mails than this is compared with what is usual")

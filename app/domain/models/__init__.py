@@ -40,7 +40,7 @@ from app.domain.models.member import Member
 from app.domain.models.office import Office
 from app.domain.models.open_house import ListingOwner, OpenHouse, OpenHouseStatus, OpenHouseType
 from app.domain.models.outbound_message import Cause, EventType, MessageEvent, MessageState, OutboundMessage, Stream
-from app.domain.models.saved_search import SavedSearch, SavedSearchVersion, SearchKey
+from app.domain.models.saved_search import SavedSearch, SavedSearchVersion, SearchChange, SearchKey
 from app.domain.models.subscription_past import SubscriptionPast
 from app.domain.models.suppression import Suppression, SuppressionReason, SuppressionScope
 from app.domain.models.user import Role, User
@@ -109,6 +109,7 @@ __all__ = [
     "SavedSearch",
     "SavedSearchVersion",
     "SchedulePause",
+    "SearchChange",
     "SearchKey",
     "Stream",
     "SubscriptionPast",

@@ -20,6 +20,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.domain.models.columns import CreatedAt, Id
 from app.domain.models.contact import Contact
+from app.domain.models.listing import Xid8
 from app.domain.models.member import Member
 from app.extensions import Model
 
@@ -150,3 +151,16 @@ class SearchKey(Model):
         BigInteger, ForeignKey("alert_subscription.id", ondelete="CASCADE")
     )
     saved_search_id: Mapped[int] = mapped_column(BigInteger)
+
+
+class SearchChange(Model):
+    """Whose key rows were written or deleted, and by which transaction: by triggers (migration 0012), for the matcher
+    that holds them in memory (alerts/engine)."""
+
+    __tablename__ = "search_change"
+    __table_args__ = (Index("search_change_xid_idx", "xid"), Index("search_change_changed_at_idx", "changed_at"))
+
+    id: Mapped[Id]
+    xid: Mapped[int] = mapped_column(Xid8, server_default=func.pg_current_xact_id())
+    alert_subscription_id: Mapped[int] = mapped_column(BigInteger)
+    changed_at: Mapped[CreatedAt]

@@ -195,6 +195,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "subscription_past", "18 months", timedelta(days=548), "subscription_past", _older("subscription_past", "until")
     ),
+    Rule("search_change", "7 days", timedelta(days=7), "search_change", _older("search_change", "changed_at")),
     Rule("canary_trip", "90 days", timedelta(days=90), "canary_trip", _older("canary_trip", "due_at")),
     Rule("listing_event", "18 months", timedelta(days=548), "listing_event", _older("listing_event", "recorded_at")),
     Rule("open_house", "18 months", timedelta(days=548), "open_house", _older("open_house", "open_house_start_time")),
