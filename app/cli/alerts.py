@@ -11,6 +11,7 @@ from flask.cli import AppGroup
 from app.domain.errors import DomainError
 from app.extensions import db
 
+MOMENTS = click.DateTime(["%Y-%m-%dT%H:%M", "%Y-%m-%d"])
 alerts = AppGroup("alerts", help="Matching, for operators.")
 
 
@@ -31,7 +32,7 @@ def restored() -> None:
 @click.argument("buyer", type=int)
 @click.argument("listing", type=int)
 @click.option("--event", type=int, help="About this event of the home; else the newest that could alert anybody.")
-@click.option("--as-of", type=click.DateTime(["%Y-%m-%dT%H:%M", "%Y-%m-%d"]), help="The answer of that moment, UTC.")
+@click.option("--as-of", type=MOMENTS, help="The answer of that moment, UTC.")
 def explain(buyer: int, listing: int, event: int | None, as_of: datetime | None) -> None:
     """Why BUYER (a contact's number) was, or was not, told about LISTING (a listing's number): the whole chain."""
     from app.domain.proof.why import why
@@ -56,6 +57,46 @@ def explain(buyer: int, listing: int, event: int | None, as_of: datetime | None)
             click.echo(f"     {line.called:<18} asked {line.asked} | had {line.found} | {verdict}")
     for chain in answer.others:
         click.echo(f" - search {chain.saved_search_id}: {chain.verdict}")
+
+
+@alerts.command("replay")
+@click.option("--from", "since", type=MOMENTS, required=True, help="UTC.")
+@click.option("--to", "until", type=MOMENTS, required=True, help="UTC; not included.")
+@click.option("--office", help="This office's key; else all of them.")
+@click.option("--now", "at", type=MOMENTS, hidden=True)
+def replay_window(since: datetime, until: datetime, office: str | None, at: datetime | None) -> None:
+    """Match a past window again, against the versions of then, and hold it beside what was stored and sent. Sends and
+    writes nothing. Ends with 1 when they differ."""
+    from app.domain.people.queries import office_by_key
+    from app.domain.proof.replay import replay
+
+    found = office_by_key(office) if office else None
+    if office and found is None:
+        raise click.ClickException(f"There is no office with the key “{office}”.")
+
+    def progress(done: int, total: int) -> None:
+        click.echo(f"\r{done:,} of {total:,} batches", nl=done == total, err=True)
+
+    try:
+        result = replay(
+            since.replace(tzinfo=UTC),
+            until.replace(tzinfo=UTC),
+            office_id=found.id if found else None,
+            now=at.replace(tzinfo=UTC) if at else None,
+            progress=progress,
+        )
+    except DomainError as refusal:
+        raise click.ClickException(refusal.sentence) from refusal
+    counted = ", ".join(f"{count:,} {word}" for word, count in result.counts.items() if count)
+    click.echo(f"{result.events:,} events in {result.batches:,} batches: {counted or 'nothing matched'}.")
+    for one in result.differences:
+        click.echo(
+            f"{one.side}: {one.what}, event {one.event_seq}, listing {one.listing_id}, contact {one.contact_id}:"
+            f" {one.reason}"
+        )
+    if not result.is_same:
+        raise SystemExit(1)
+    click.echo("The same once more.")
 
 
 def register(app: Flask) -> None:

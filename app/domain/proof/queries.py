@@ -88,25 +88,40 @@ def batches_of(seqs: Sequence[int]) -> dict[int, AnyRow]:
     return {row.seq: row for row in db.session.execute(_BATCHES, {"seqs": list(seqs)})}
 
 
-_SUBSCRIPTIONS = text("""
-    SELECT s.id, s.saved_search_id, s.active_yn, s.reason_active_or_disabled, s.kinds, s.schedule_type, s.send_time,
-        s.daily_schedule, s.next_send_timestamp, s.original_entry_timestamp,
+_SUBSCRIPTION = """
+    SELECT s.id, s.office_id, s.contact_id, s.saved_search_id, s.active_yn, s.reason_active_or_disabled, s.kinds,
+        s.schedule_type, s.send_time, s.daily_schedule, s.next_send_timestamp, s.original_entry_timestamp,
+        CAST(s.since_snapshot AS text) AS since_snapshot,
         coalesce(nullif(ss.saved_search_name, ''), rtrim(ss.search_query_human_readable, '.')) AS called,
         (SELECT json_agg(json_build_object('version', v.version, 'criteria', v.criteria, 'created_at', v.created_at)
                          ORDER BY v.version)
          FROM saved_search_version v WHERE v.saved_search_id = ss.id) AS versions,
         (SELECT json_agg(json_build_object('until', p.until, 'active_yn', p.active_yn, 'kinds', p.kinds,
                     'reason_active_or_disabled', p.reason_active_or_disabled, 'schedule_type', p.schedule_type,
-                    'send_time', p.send_time, 'daily_schedule', p.daily_schedule) ORDER BY p.until, p.id)
+                    'send_time', p.send_time, 'daily_schedule', p.daily_schedule,
+                    'since_snapshot', CAST(p.since_snapshot AS text)) ORDER BY p.until, p.id)
          FROM subscription_past p WHERE p.alert_subscription_id = s.id) AS pasts
-    FROM alert_subscription s JOIN saved_search ss ON ss.id = s.saved_search_id
-    WHERE s.contact_id = :contact_id ORDER BY s.id
-""")
+    FROM {subscriptions} s JOIN {searches} ss ON ss.id = s.saved_search_id
+"""
+_SUBSCRIPTIONS = text(
+    _SUBSCRIPTION.format(subscriptions="alert_subscription", searches="saved_search")
+    + "WHERE s.contact_id = :contact_id ORDER BY s.id"
+)
+_THESE = text(
+    # By their schema: a replay has tables of its own under these names.
+    _SUBSCRIPTION.format(subscriptions="public.alert_subscription", searches="public.saved_search")
+    + "WHERE s.id = ANY (:ids) ORDER BY s.id"
+)
 
 
 def subscriptions_of(contact_id: int) -> Sequence[AnyRow]:
     """A buyer's subscriptions, with every version of their criteria and all that they were before."""
     return db.session.execute(_SUBSCRIPTIONS, {"contact_id": contact_id}).all()
+
+
+def these_subscriptions(ids: Sequence[int]) -> Sequence[AnyRow]:
+    """The same rows, of these."""
+    return db.session.execute(_THESE, {"ids": list(ids)}).all() if ids else []
 
 
 _ITEMS = text("""

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from functools import lru_cache
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -20,11 +19,11 @@ import orjson
 from app.display import money, number
 from app.domain.digests.decide import IN_WORDS, PRICE_DROP_AMOUNT, PRICE_DROP_SHARE, DropReason
 from app.domain.digests.words import zone_named
-from app.domain.errors import Invalid
 from app.domain.models import KIND_BITS, AlertKind, EventType, ItemOutcome, ListingEvent, MessageState, Suppression
 from app.domain.models.lookups import ScheduleType
 from app.domain.proof import queries, words
 from app.domain.proof.homes import Home, area_ids, before_of, columns_of, home_of
+from app.domain.proof.then import State, criteria_of, state_at
 from app.domain.searches.criteria import Criteria
 from app.domain.searches.schedule import Schedule, next_send
 
@@ -224,16 +223,6 @@ def _nothing_happened() -> _Explained:
     return _Explained(sentence, "wait", False, _whole([step]), None, ())
 
 
-class _State(NamedTuple):
-    """What a subscription was at a moment."""
-
-    began_at: datetime
-    active_yn: bool
-    reason: str | None
-    kinds: int
-    schedule: Schedule
-
-
 @dataclass(frozen=True)
 class _Facts:
     """All rows that bear on one buyer and one home, read once."""
@@ -350,9 +339,9 @@ class _Facts:
     def _chain(self, one: Any, event: ListingEvent) -> Chain:
         item = self.items.get((one.id, event.seq))
         batch_id = self.waiting.get((one.id, event.seq))
-        state = self._state(one, event.recorded_at)
+        state = state_at(one, event.recorded_at)
         version = self._version(one, event, state, item)
-        criteria = _criteria(one.saved_search_id, *version) if version else None
+        criteria = criteria_of(one.saved_search_id, *version) if version else None
         asks = criteria.sentence() if criteria else ""
         walk = _Walk(self, one, event, state, item, batch_id, criteria)
         steps = walk.steps()
@@ -368,31 +357,7 @@ class _Facts:
             one.called,
         )
 
-    def _state(self, one: Any, moment: datetime) -> _State | None:
-        """What it was at that moment; None before it began."""
-        if moment < one.original_entry_timestamp:
-            return None
-        began = one.original_entry_timestamp
-        for past in one.pasts or ():
-            until = datetime.fromisoformat(past["until"])
-            if moment < until:
-                return _State(
-                    began,
-                    past["active_yn"],
-                    past["reason_active_or_disabled"],
-                    past["kinds"],
-                    _schedule(past["schedule_type"], past["send_time"], past["daily_schedule"]),
-                )
-            began = until
-        return _State(
-            began,
-            one.active_yn,
-            one.reason_active_or_disabled,
-            one.kinds,
-            _schedule(one.schedule_type, one.send_time, one.daily_schedule),
-        )
-
-    def _version(self, one: Any, event: ListingEvent, state: _State | None, item: Any) -> tuple[int, str] | None:
+    def _version(self, one: Any, event: ListingEvent, state: State | None, item: Any) -> tuple[int, str] | None:
         """The version that judged: the one that was stored with the match; else that of the moment the mail was due,
         which judges its whole window (PA-15)."""
         found = [
@@ -425,7 +390,7 @@ class _Walk:
     facts: _Facts
     one: Any
     event: ListingEvent
-    state: _State | None
+    state: State | None
     item: Any
     batch_id: int | None
     criteria: Criteria | None
@@ -770,23 +735,8 @@ def _kinds_in(bits: int) -> str:
     return ", ".join(names) or "nothing"
 
 
-def _schedule(kind: str, send_time: Any, days: Sequence[str]) -> Schedule:
-    at = time.fromisoformat(send_time) if isinstance(send_time, str) else send_time
-    return Schedule(ScheduleType(kind), at, tuple(days))
-
-
 def _clock_words(schedule: Schedule) -> str:
     at = f" at {schedule.send_time:%H:%M}" if schedule.send_time else ""
     if schedule.schedule_type is ScheduleType.ASAP:
         return "As soon as possible"
     return f"{schedule.schedule_type.value}{at}"
-
-
-@lru_cache(maxsize=2_000)
-def _criteria(search_id: int, version: int, said: str) -> Criteria | None:
-    """A version never changes; None when it cannot be read."""
-    del search_id, version
-    try:
-        return Criteria.parse(orjson.loads(said))
-    except Invalid:
-        return None
