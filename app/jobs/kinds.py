@@ -17,6 +17,7 @@ from app.domain.ops.ledger import Work
 from app.jobs.alerts import alerts
 from app.jobs.digests import digests
 from app.jobs.imports import imports
+from app.jobs.lifecycle import lifecycle
 from app.jobs.messages import messages
 from app.jobs.retention import retention
 from app.jobs.run import Run
@@ -48,6 +49,7 @@ KINDS: dict[str, Kind] = {
     "messages": Kind(messages, "messages", timeout=600, max_attempts=3, overlap=True, without_redis=True),
     "sweep": Kind(sweep, "messages", timeout=60, max_attempts=1, overlap=False, without_redis=True),
     "imports": Kind(imports, "bulk", timeout=4 * 3600, max_attempts=3, overlap=True, by_hand=False),
+    "lifecycle": Kind(lifecycle, "bulk", timeout=1800, max_attempts=3, overlap=False),
     "retention": Kind(retention, "bulk", timeout=2 * 3600, max_attempts=3, overlap=False),
 }
 

@@ -41,6 +41,11 @@ def upgrade() -> None:
             "CREATE INDEX CONCURRENTLY alert_subscription_paused_idx ON alert_subscription (paused_until)"
             " WHERE paused_until IS NOT NULL"
         )
+        op.execute("DROP INDEX CONCURRENTLY IF EXISTS alert_subscription_warned_idx")
+        op.execute(
+            "CREATE INDEX CONCURRENTLY alert_subscription_warned_idx ON alert_subscription (office_id, warned_at)"
+            " WHERE warned_at IS NOT NULL"
+        )
         op.execute("ALTER TABLE outbound_message VALIDATE CONSTRAINT outbound_message_stream_check")
 
 

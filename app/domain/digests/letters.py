@@ -5,19 +5,17 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime, time
-from email.utils import parseaddr
-from functools import lru_cache
 from types import SimpleNamespace
 from typing import Any
 
-import css_inline
 from flask import current_app
 from sqlalchemy.exc import IntegrityError
 
-from app.config import Config
 from app.domain.digests import queries, words
 from app.domain.digests.build import outcome_columns
 from app.domain.digests.decide import Decision, DropReason, decide
+from app.domain.digests.letterhead import inliner, list_headers, sender_of
+from app.domain.digests.lifecycle import notices
 from app.domain.digests.look import matches_of, told_of
 from app.domain.digests.words import MOST_IN_MAIL, Alert, Line, News, Search
 from app.domain.messages.keys import Purpose, sign
@@ -46,7 +44,7 @@ def compose(message: Queued, now: datetime) -> Letter | Gone:
     return _write(message, head, items, homes, now)
 
 
-COMPOSERS: Mapping[str, Composer] = {Stream.ALERTS.value: compose}
+COMPOSERS: Mapping[str, Composer] = {Stream.ALERTS.value: compose, Stream.NOTICES.value: notices.compose}
 """For send_due: how each stream's message is made at the moment it is sent."""
 
 Homes = Mapping[tuple[int, int], queries.Fact]
@@ -157,7 +155,7 @@ def _write(message: Queued, head: SimpleNamespace, items: Sequence[Decision], ho
 
     alert, html = _fitting(lines, alert_of)
     return Letter(
-        sender=_mailbox(config.mail_from),
+        sender=sender_of(config.mail_from),
         recipient=Mailbox(message.recipient, head.full_name),
         reply_to=Mailbox(head.member_email, head.member_full_name) if head.member_email else None,
         subject=_render("subject.txt", alert),
@@ -166,7 +164,7 @@ def _write(message: Queued, head: SimpleNamespace, items: Sequence[Decision], ho
         message_id=message.message_id,
         date=message.message_date or now,
         envelope_sender=f"bounce+{sign(config.secret_key, Purpose.BOUNCE, message.id)}@{domain_of(config.mail_from)}",
-        headers=_headers(message, config, f"<{stop_url}>, <mailto:{stop_address}>", head.office_name),
+        headers=list_headers(message, config, f"<{stop_url}>, <mailto:{stop_address}>", head.office_name),
     )
 
 
@@ -175,7 +173,7 @@ def _fitting(lines: Sequence[Line], alert_of: Any) -> tuple[Alert, str]:
     count = len(lines)
     while True:
         alert = alert_of(lines[:count])
-        html = _inliner().inline(_render("body.html", alert))
+        html = inliner().inline(_render("body.html", alert))
         if len(html.encode()) <= LARGEST_HTML or count == 1:
             return alert, html
         count = max(count - 5, 1)
@@ -197,36 +195,8 @@ def _searches_by_home(items: Sequence[Decision], homes: Homes) -> dict[int, list
     return {listing: [by_id[number] for number in sorted(by_id)] for listing, by_id in found.items()}
 
 
-def _headers(message: Queued, config: Config, stop: str, office_name: str) -> tuple[tuple[str, str], ...]:
-    """What receivers ask of mail one has subscribed to: one click ends it (RFC 8058), it names its list, and no
-    out-of-office answers it."""
-    domain = domain_of(config.mail_from)
-    called = "".join(c for c in office_name if c.isascii() and (c.isalnum() or c == " ")).strip() or "Office"
-    return (
-        ("List-Unsubscribe", stop),
-        ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"),
-        ("List-Id", f"{called} alerts <alerts.office-{message.office_id}.{domain}>"),
-        ("Feedback-ID", f"alerts:alerts:office{message.office_id}:porchlight"),
-        ("Auto-Submitted", "auto-generated"),
-        ("X-Porchlight-Key", message.message_id.strip("<>").partition("@")[0]),
-    )
-
-
-@lru_cache(maxsize=4)
-def _mailbox(mail_from: str) -> Mailbox:
-    name, address = parseaddr(mail_from)
-    return Mailbox(address, name)
-
-
 def _render(name: str, alert: Alert) -> str:
     template = current_app.jinja_env.get_template(f"email/alert/{name}")
     return template.render(alert=alert, wrap=words.wrap, hold_phones=words.hold_phones).strip() + (
         "" if name == "subject.txt" else "\n"
     )
-
-
-@lru_cache(maxsize=1)
-def _inliner() -> css_inline.CSSInliner:
-    """Inlines what was rendered, not the template: parsing a template as HTML moves its tags. It fetches
-    nothing."""
-    return css_inline.CSSInliner(load_remote_stylesheets=False, keep_at_rules=True, minify_css=True)

@@ -43,6 +43,12 @@ class AlertSubscription(Model):
             "still_watching_at",
             postgresql_where=text("still_watching_at IS NOT NULL"),
         ),
+        Index(
+            "alert_subscription_warned_idx",
+            "office_id",
+            "warned_at",
+            postgresql_where=text("warned_at IS NOT NULL"),
+        ),
         Index("alert_subscription_paused_idx", "paused_until", postgresql_where=text("paused_until IS NOT NULL")),
         Index("alert_subscription_next_send_idx", "next_send_timestamp", postgresql_where="active_yn"),
     )

@@ -29,7 +29,7 @@ FLOWS: dict[str, Flow] = {
     "digests": Flow(
         (("recipients", "buyers due"),),
         (("messages", "mails to send"),),
-        (("empty", "with nothing left to say"),),
+        (("empty", "with nothing left to say"), ("held", "held for a person’s word")),
     ),
     "messages": Flow(
         (),
@@ -47,6 +47,15 @@ FLOWS: dict[str, Flow] = {
         (("created", "listings new"), ("updated", "listings updated")),
         (("unchanged", "unchanged"),),
         (("rejected", "rows rejected, each with its reason"),),
+    ),
+    "lifecycle": Flow(
+        (),
+        (
+            ("warned", "searches warned of"),
+            ("ended", "searches put to rest"),
+            ("resumed", "pauses over"),
+            ("acquitted", "warnings taken back"),
+        ),
     ),
     "sweep": Flow(
         (("messages_due", "messages due"),),

@@ -12,7 +12,12 @@ Phrase = tuple[str, str, str]
 
 SAID: dict[str, tuple[Phrase, ...]] = {
     "alerts": (("events", "event", "events"), ("pairs", "match", "matches")),
-    "digests": (("messages", "mail", "mails"), ("dropped", "match dropped", "matches dropped")),
+    "digests": (
+        ("messages", "mail", "mails"),
+        ("held", "mail held for a person’s word", "mails held for a person’s word"),
+        ("waiting", "match waits for its hour", "matches wait for their hour"),
+        ("dropped", "match dropped", "matches dropped"),
+    ),
     "messages": (
         ("sent", "sent", "sent"),
         ("retried", "to be tried again", "to be tried again"),
@@ -28,6 +33,12 @@ SAID: dict[str, tuple[Phrase, ...]] = {
         ("messages_due", "message due", "messages due"),
         ("unaccounted", "row not accounted for", "rows not accounted for"),
     ),
+    "lifecycle": (
+        ("warned", "search warned of", "searches warned of"),
+        ("ended", "search put to rest", "searches put to rest"),
+        ("resumed", "pause over", "pauses over"),
+        ("acquitted", "warning taken back", "warnings taken back"),
+    ),
     "imports": (
         ("created", "listing new", "listings new"),
         ("updated", "updated", "updated"),
@@ -41,6 +52,7 @@ NOTHING = {
     "messages": "nothing due",
     "sweep": "all in place",
     "imports": "no rows",
+    "lifecycle": "every search as it was",
     "retention": "nothing old enough",
 }
 
@@ -59,6 +71,9 @@ def counts_in_words(kind: str, counts: Mapping[str, Any]) -> str:
             for name, one, many in SAID.get(kind, ())
             if counts.get(name)
         ]
+        if counts.get("caught_up_events"):  # PA-26
+            first, last, events = (counts[f"caught_up_{name}"] for name in ("first", "last", "events"))
+            said.insert(0, f"caught up seq {first:,}–{last:,}, {events:,} {'event' if events == 1 else 'events'}")
         if kind not in SAID:
             said = [f"{value:,} {name.replace('_', ' ')}" for name, value in counts.items() if value]
     return ", ".join(said) or NOTHING.get(kind, "done")
@@ -76,9 +91,12 @@ COVERS: dict[str, str] = {
     "sweep": "Asks what is outside how it is, takes back what dead workers held (so does the scheduler), starts messages "
     "when mail is due, counts what ended for charts and Prometheus, and draws the balance of the last 24 hours for the "
     "lamp of every page.",
+    "lifecycle": "Warns of searches that find nothing or whose mails nobody opens, puts them to rest when that goes on, "
+    "writes to the buyer each time, and lets searches go on whose pause is over.",
     "retention": "Moves out what is older than it is kept, as the Data page lists it, deletes the files of old imports, "
     "and makes room for the matches of the coming days.",
-    "digests": "Turns the matches that wait for a buyer, and are due, into one mail to their address.",
+    "digests": "Turns the matches that wait for a buyer, and are due, into one mail to their address. All mails are made "
+    "and counted before any goes; a run of far more than usual is halted, and a person decides.",
     "messages": "Sends what is due, each message claimed by itself; it starts itself again while there is more.",
     "imports": "Reads one uploaded file to its end and records every change to a listing.",
 }
@@ -88,6 +106,7 @@ WITHOUT: dict[str, str] = {
     "sweep": "While it is paused what is outside is asked only when somebody looks, what ends is not counted for charts "
     "and Prometheus, the balance of the lamp stands still, and mail that became due waits for the next digests run. What "
     "dead workers held is taken back all the same: the scheduler does that.",
+    "lifecycle": "While it is paused no search is warned of or put to rest, and a buyer’s pause does not end by itself.",
     "retention": "While it is paused the tables grow, and no room is made for the matches of the coming days.",
 }
 """What does not happen while a line of this kind is paused."""
