@@ -95,6 +95,17 @@ def _hours(text: str) -> tuple[time, time] | None:
     return time.fromisoformat(begin.strip()), time.fromisoformat(end.strip())
 
 
+def _working_hours(text: str) -> tuple[time, time]:
+    hours = _hours(text)
+    if hours is None or hours[0] >= hours[1]:
+        raise ValueError("write two times of one day, 08:00-18:00")
+    return hours
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(each.strip() for each in text.split(",") if each.strip())
+
+
 def _networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
     return tuple(ip_network(each.strip(), strict=False) for each in text.split(",") if each.strip())
 
@@ -145,6 +156,17 @@ class Config:
         _url("smtp", "smtps", "smtp+starttls"), about="the relay: smtp://user:password@host:port, smtps:// for TLS"
     )
     mail_from: str = setting(about="From of alert mails, on a domain whose SPF, DKIM and DMARC you own")
+    bounce_mailbox: str = setting(
+        str,
+        "",
+        about="the mailbox file or Maildir folder that mail to bounce+…@ and unsub+…@ goes to; read, and emptied",
+    )
+    mailgun_webhook_key: str = setting(_token, "", about="Mailgun's HTTP webhook signing key; see docs/ops")
+    postmark_webhook_password: str = setting(
+        _token, "", about="name:password that Postmark shows at its webhook; 16 characters or more"
+    )
+    sendgrid_webhook_key: str = setting(_token, "", about="SendGrid's verification key for signed event webhooks")
+    ses_topic_arn: str = setting(_token, "", about="the SNS topic that Amazon SES publishes to: arn:aws:sns:…")
     files_dir: Path = setting(Path, Path("var/files"), about="a folder for uploads and import results")  # noqa: RUF009
     photo_origins: tuple[str, ...] = setting(
         _origins,
@@ -190,6 +212,11 @@ class Config:
     upload_limit_mb: int = setting(_whole, 64, about="the largest file a person may upload, in megabytes")
     login_rate_limit: str = setting(str, "10 per minute", about="sign-in tries per address and per account")
     run_lease_seconds: int = setting(_whole, 60, about="a worker silent for this long has lost its run")
+    match_memory_mb: int = setting(
+        _count,
+        1024,
+        about="megabytes that a worker may fill with searches, to match many changes; 0 = PostgreSQL does all",
+    )
     message_lease_seconds: int = setting(_whole, 60, about="a sender silent for this long has lost its messages")
     instant_gap_minutes: int = setting(
         _count, 60, about="minutes between two mails of “as soon as possible” to one buyer, at least"
@@ -201,11 +228,6 @@ class Config:
         about="when no buyer is mailed “as soon as possible”, on their clock; office and buyer may choose others; or none",
     )
     ramp_per_minute: int = setting(
-    match_memory_mb: int = setting(
-        _count,
-        1024,
-        about="megabytes that a worker may fill with searches, to match many changes; 0 = PostgreSQL does all",
-    )
         _whole, 600, about="mails a minute after an outage, or when a halted run is approved"
     )
     halt_above_mails: int = setting(_whole, 200, about="a run with more mails than this is compared with what is usual")
@@ -213,6 +235,12 @@ class Config:
         _whole, 3, about="so many times the median of four weeks for that hour, and a person is asked first"
     )
     halt_above_homes: int = setting(_whole, 50, about="more homes than this for one buyer, and a person is asked first")
+    feeds: tuple[str, ...] = setting(
+        _names, (), about="sources of listings that must come by themselves, with commas; silent for an hour = red"
+    )
+    business_hours: tuple[time, time] = setting(
+        _working_hours, (time(8), time(18)), about="when they are waited for, on the office's clock"
+    )
     smtp_timeout_seconds: int = setting(_whole, 60, about="longest wait for one SMTP answer")
 
     @classmethod

@@ -29,6 +29,10 @@ RUN_POINTS = (
     "run_finished",
     "before_rearm",
 )
+RELEASE_POINTS = (
+    "before_release",
+    "run_halted",
+)
 _reached: Counter[str] = Counter()
 
 

@@ -4,6 +4,7 @@ also the bell when Redis has forgotten all."""
 
 from __future__ import annotations
 
+from app.domain.digests.holds import word
 from app.domain.messages import queue as outbound
 from app.domain.moments import database_now
 from app.domain.ops import ledger, probing, queries, sizes, tallies
@@ -20,6 +21,7 @@ def sweep(run: Run) -> dict[str, int]:
     taken = ledger.reap(now)
     lost = lost_now(taken)
     counts = {"runs_taken_back": len(taken), "messages_taken_back": outbound.reap(now)}
+    word.let_go_of_old(now)
     run.commit()
     report_lost(lost)
     due = queries.due_messages(now)

@@ -85,6 +85,7 @@ def _pairs(window: Window) -> Sum:
             Part(row.in_message, "in a message", "in_message", always=True),
             Part(row.dropped, "dropped, with reason", "dropped", always=True),
             Part(row.waiting, "waiting for a digest", "waiting", always=True),
+            Part(row.held, "held for a person’s word", "held"),
         ],
         "found, and then neither told, dropped nor waiting",
     )
@@ -114,7 +115,7 @@ def _messages(window: Window) -> Sum:
     ]
     parts += [
         Part(count(MessageState.QUEUED, later=False), "due", "due"),
-        Part(count(MessageState.QUEUED, later=True), "to be tried again", "later"),
+        Part(count(MessageState.QUEUED, later=True), "for later", "later"),
     ]
     return Sum(
         "messages",

@@ -12,10 +12,13 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+from app.domain.models import HoldCause
 from app.domain.moments import database_now
 from app.domain.ops import probing, queries
 from app.domain.ops.clock import AHEAD, Span, is_ahead, last_owed, owed
+from app.domain.ops.feeds import late_since
 from app.domain.ops.registry import registry
+from app.extensions import settings
 
 ALIVE = timedelta(seconds=45)
 """A worker says so every 15 s."""
@@ -38,6 +41,8 @@ OUTSIDE_PATIENCE = timedelta(seconds=150)
 """What is asked once a minute calls somebody when it was found three times, not for one answer that came late."""
 PAUSE_PATIENCE = timedelta(hours=24)
 """A pause is a decision; one that lasts longer may be forgotten."""
+APPROVAL_PATIENCE = timedelta(hours=4)
+"""A mail that an agent has not decided about for longer is hardly news any more."""
 CANARY_MAILS = 5_000
 """So many mails in 7 days without one bounce: it is the bounces that are not heard of (PA-25)."""
 SCHEDULER = "silent:scheduler"
@@ -164,6 +169,12 @@ class Vitals:
     held_since: datetime | None = None
     answers: Mapping[str, Standing] = field(default_factory=dict)
     """What was found lately of each thing outside."""
+    holds: Sequence[Mapping[str, Any]] = ()
+    """Runs of mail that were halted, and wait for a person (PA-27)."""
+    oldest_approval: datetime | None = None
+    """When an agent was first asked about a mail that still waits."""
+    feeds: Sequence[Mapping[str, Any]] = ()
+    """Sources that must come by themselves, and when each was read last (PA-28)."""
     sent_unbounced: int = 0
     """Mails of 7 days, at most CANARY_MAILS, when not one bounce was heard of; else 0."""
 
@@ -202,7 +213,7 @@ def vitals(now: datetime | None = None) -> Vitals:
         "canary": CANARY_MAILS,
         "ahead": now + AHEAD,
     }
-    row = queries.vitals(now, registry().queues, limits)
+    row = queries.vitals(now, registry().queues, limits | {"feeds": list(settings().feeds)})
     sweep = row.last_sweep
     is_fresh = sweep is not None and _moment(sweep["finished_at"]) > now - SWEEP_PATIENCE  # type: ignore[operator]
     return Vitals(
@@ -229,6 +240,9 @@ def vitals(now: datetime | None = None) -> Vitals:
             for each in row.answers
         },
         sent_unbounced=row.sent_unbounced,
+        holds=[hold | {"created_at": _moment(hold["created_at"])} for hold in row.holds],
+        oldest_approval=row.oldest_approval,
+        feeds=[feed | {"read_at": _moment(feed["read_at"])} for feed in row.feeds],
     )
 
 
@@ -273,7 +287,8 @@ def verdict(now: datetime | None = None, *, signs: Vitals | None = None) -> Verd
         *_unbalanced(signs),
         *_waiting_mail(signs, now),
         *_unheard_bounces(signs),
-        # Stale feeds (PA-28) join here with the first source that is a feed: a file is brought, it is not late.
+        *_held(signs, now),
+        *stale_feeds(signs, now),
     ]
     reasons.sort(key=lambda reason: reason.tone is not Tone.BAD)
     ages = _ages(signs, now)
@@ -445,6 +460,39 @@ def _waiting_mail(signs: Vitals, now: datetime) -> list[Reason]:
     if signs.unknown:
         words = "1 message" if signs.unknown == 1 else f"{signs.unknown:,} messages"
         reasons.append(Reason("mail:unknown", Tone.WAIT, f"{words} may or may not have arrived", None, "messages"))
+    return reasons
+
+
+def _held(signs: Vitals, now: datetime) -> list[Reason]:
+    """A run that was halted calls somebody: nothing of it goes out until a person says so (PA-27)."""
+    reasons = [
+        Reason(
+            f"halted:{hold['id']}",
+            Tone.BAD,
+            f"Mail is halted: {hold['mails']:,} mails in an hour, usual are {hold['usual']:,}"
+            if hold["cause"] == HoldCause.VOLUME
+            else f"Mail is halted: {hold['most_items']:,} homes for one buyer",
+            hold["created_at"],
+            "messages",
+            why="Look at a sample under Held mail, and approve or discard it.",
+        )
+        for hold in signs.holds
+    ]
+    if signs.oldest_approval is not None and signs.oldest_approval < now - APPROVAL_PATIENCE:
+        words = "A mail waits for its agent’s approval"
+        reasons.append(Reason("approval:waiting", Tone.WAIT, words, signs.oldest_approval, "messages"))
+    return reasons
+
+
+def stale_feeds(signs: Vitals, now: datetime) -> list[Reason]:
+    """A source that must come by itself and does not (PA-28): that nothing matches says nothing then."""
+    reasons = []
+    for feed in signs.feeds:
+        since = late_since(feed["read_at"], now, feed["time_zone"] or "UTC", settings().business_hours)
+        if since is not None:
+            words = f"No data: “{feed['name']}” was not read for an hour"
+            words = words if feed["read_at"] else f"No data: “{feed['name']}” was never read"
+            reasons.append(Reason(f"feed:{feed['name']}", Tone.BAD, words, since, "imports"))
     return reasons
 
 

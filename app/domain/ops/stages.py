@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from app.domain.ops import probing
-from app.domain.ops.health import MAIL_PATIENCE, Tone, Vitals
+from app.domain.ops.health import MAIL_PATIENCE, Tone, Vitals, stale_feeds
 from app.domain.ops.queries import AnyRow
 from app.domain.ops.queries.overview import hourly
 from app.domain.ops.registry import registry
@@ -110,7 +110,7 @@ def stages(now: datetime, counts: AnyRow, volumes: AnyRow, signs: Vitals) -> lis
             failures=failures.get("alerts", 0),
             sub=f"{int(volumes.pairs_week):,} in 7 days",
             overdue_since=late,
-            no_data_since=counts.last_event if counts.last_event and counts.last_event < now - QUIET else None,
+            no_data_since=_no_data_since(counts, signs, now),
             **_look(
                 signs,
                 "alerts",
@@ -156,6 +156,14 @@ def stages(now: datetime, counts: AnyRow, volumes: AnyRow, signs: Vitals) -> lis
             **_look(signs, "messages", word="Sending" if counts.due else "Idle", overdue=late_mail),
         ),
     ]
+
+
+def _no_data_since(counts: AnyRow, signs: Vitals, now: datetime) -> datetime | None:
+    """That nothing matches says nothing while a feed is silent, or when nothing changed for a day (PA-28)."""
+    silent = [reason.since for reason in stale_feeds(signs, now) if reason.since is not None]
+    if silent:
+        return min(silent)
+    return counts.last_event if counts.last_event and counts.last_event < now - QUIET else None
 
 
 def _last(signs: Vitals, kind: str) -> datetime | None:

@@ -83,8 +83,9 @@ _MATCHES = """
         SELECT digest_id, alert_subscription_id, batch_id, unnest(event_seqs) AS event_seq FROM match
         WHERE digest_id IS NOT NULL),
     item AS (
-        SELECT i.outcome, i.drop_reason, digest_id, alert_subscription_id, event_seq
-        FROM pair JOIN digest_item i USING (digest_id, alert_subscription_id, event_seq))
+        SELECT i.outcome, i.drop_reason, d.state = 'held' AS is_held, digest_id, alert_subscription_id, event_seq
+        FROM pair JOIN digest_item i USING (digest_id, alert_subscription_id, event_seq)
+        JOIN digest d ON d.id = digest_id)
 """
 
 _PAIRS = text(
@@ -95,6 +96,7 @@ _PAIRS = text(
         (SELECT coalesce(sum(pairs), 0) FROM batch)::bigint AS total,
         (SELECT coalesce(sum(cardinality(event_seqs)), 0) FROM match WHERE digest_id IS NULL)::bigint AS waiting,
         count(*) FILTER (WHERE item.outcome <> 'dropped' AND o.id IS NOT NULL) AS in_message,
+        count(*) FILTER (WHERE item.outcome <> 'dropped' AND item.is_held AND o.id IS NULL) AS held,
         count(*) FILTER (WHERE item.outcome = 'dropped') AS dropped
     FROM item LEFT JOIN outbound_message o ON o.digest_id = item.digest_id
     """
@@ -113,8 +115,9 @@ _LOST_PAIRS = text(
              ELSE 'its digest has no message' END AS why
     FROM pair LEFT JOIN digest_item i ON i.digest_id = pair.digest_id
         AND i.alert_subscription_id = pair.alert_subscription_id AND i.event_seq = pair.event_seq
+        LEFT JOIN digest d ON d.id = pair.digest_id
         LEFT JOIN outbound_message o ON o.digest_id = pair.digest_id
-    WHERE i.digest_id IS NULL OR (i.outcome <> 'dropped' AND o.id IS NULL)
+    WHERE i.digest_id IS NULL OR (i.outcome <> 'dropped' AND o.id IS NULL AND d.state <> 'held')
     UNION ALL
     -- matches that the batch counted and that are not there
     SELECT NULL, NULL, NULL, batch.id, 'the batch counted ' || batch.pairs || ' matches, ' || coalesce(there.pairs, 0)
@@ -306,6 +309,18 @@ _VITALS = text(
             ELSE (SELECT count(*) FROM (SELECT 1 FROM outbound_message WHERE state = 'sent' AND created_at >= :week_ago
                 LIMIT :canary) AS sent) END AS sent_unbounced,
         (SELECT min(not_before) FROM outbound_message WHERE state = 'queued' AND not_before <= :now) AS oldest_message,
+        -- halted runs (PA-27), and mails that an agent was asked about long ago
+        (SELECT coalesce(json_agg(found), '[]') FROM (
+            SELECT id, cause, mails, usual, most_items, created_at FROM mail_hold WHERE state = 'waiting'
+            ORDER BY id LIMIT 20) AS found) AS holds,
+        (SELECT min(created_at) FROM digest WHERE state = 'held' AND needs_approval) AS oldest_approval,
+        -- sources that must come by themselves (PA-28), and when each was read to its end
+        (SELECT coalesce(json_agg(found), '[]') FROM (
+            SELECT f.name, o.time_zone, newest.finished_at AS read_at
+            FROM unnest(CAST(:feeds AS text[])) AS f (name)
+            LEFT JOIN LATERAL (SELECT b.finished_at, b.office_id FROM import_batch b
+                WHERE b.source = f.name AND b.state = 'finished' ORDER BY b.id DESC LIMIT 1) AS newest ON true
+            LEFT JOIN office o ON o.id = coalesce(newest.office_id, (SELECT min(id) FROM office))) AS found) AS feeds,
         -- however old: it stays until somebody decides
         (SELECT count(*) FROM outbound_message WHERE state = 'unknown') AS unknown,
         (SELECT row_to_json(found) FROM (
