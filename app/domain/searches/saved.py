@@ -24,6 +24,7 @@ from app.domain.models.lookups import ContactStatus, ReasonActiveOrDisabled
 from app.domain.searches import queries
 from app.domain.searches.criteria import Criteria
 from app.domain.searches.keys import ALL_KINDS, explode, further
+from app.domain.searches.odata import query_of
 from app.domain.searches.schedule import Schedule, last_send, next_send
 from app.extensions import db
 
@@ -355,6 +356,8 @@ def _narrow(criteria: Criteria) -> tuple[str, str]:
         return "radius", "draw a smaller circle"
     if criteria.box:
         return "box", "draw a smaller box"
+    if criteria.polygons:
+        return "polygons", "draw a smaller area"
     return widest, "choose a smaller place"
 
 
@@ -375,11 +378,14 @@ def _check_kinds(kinds: int) -> None:
 
 def columns_of_criteria(criteria: Criteria) -> dict[str, Any]:
     """The columns of saved_search that follow from its criteria."""
-    said = criteria.sentence()
+    said, query = criteria.sentence(), query_of(criteria)
     return {
         "criteria": criteria.as_dict(),
         "shape": list(criteria.shape.numbers) if criteria.shape else None,
         "further": further(criteria),
+        "search_query": query.filter,
+        "search_query_exceptions": bool(query.exceptions),
+        "search_query_exception_details": " ".join(query.exceptions),
         "search_query_human_readable": said
         if len(said) <= _READABLE
         else said[: _READABLE - 1].rsplit(" ", 1)[0] + "…",

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from app.domain.models.lookups import PropertySubType, PropertyType, StandardStatus
-from app.domain.searches.criteria import PLACE_LISTS, Bounds, Criteria, plain
+from app.domain.searches.criteria import MAY_BE_UNKNOWN, PLACE_LISTS, Bounds, Criteria, plain
 
 _PLURALS = {
     PropertyType.RESIDENTIAL: "homes",
@@ -40,6 +40,13 @@ _SUB_PLURALS = {
     PropertySubType.TRIPLEX: "triplexes",
     PropertySubType.UNIMPROVED_LAND: "unimproved land",
 }
+_YES_NO = {
+    "waterfront_yn": {True: "on the water", False: "not on the water"},
+    "pool_private_yn": {True: "a private pool", False: "no private pool"},
+    "new_construction_yn": {True: "newly built", False: "not newly built"},
+    "senior_community_yn": {True: "in a senior community", False: "not in a senior community"},
+}
+_ABOUT = ("waterfront_yn", "new_construction_yn", "senior_community_yn")
 
 
 def say(criteria: Criteria) -> str:
@@ -47,14 +54,43 @@ def say(criteria: Criteria) -> str:
     words = _what(criteria)
     if where := _where(criteria):
         words += f" {where}"
+    if criteria.not_polygons:
+        words += f", outside {_areas(len(criteria.not_polygons), 'and')}"
     if price := criteria.list_price:
         words += f", {_span(price, '${:,}', 'from {}', 'up to {}', 'from {} to {}', 'for {}')}"
     words += _with(criteria)
     if year := criteria.year_built:
         words += f", built {_span(year, '{}', 'in {} or later', 'in {} or earlier', 'from {} to {}', 'in {}')}"
+    if about := [_YES_NO[feature][wish] for feature in _ABOUT if (wish := getattr(criteria, feature)) is not None]:
+        words += f", {_list(about, 'and')}"
     if criteria.standard_status != (StandardStatus.ACTIVE,):
         words += f"; {_list(criteria.standard_status, 'or')}"
+    words += _left_out(criteria)
     return words[0].upper() + words[1:] + "."
+
+
+def _left_out(criteria: Criteria) -> str:
+    words = ""
+    if criteria.keywords_any:
+        words += f"; the remarks say {_quoted(criteria.keywords_any, 'or')}"
+    if criteria.keywords_none:
+        words += f"; the remarks do not say {_quoted(criteria.keywords_none, 'or')}"
+    if conditions := criteria.special_listing_conditions_not:
+        words += f"; not sold as {_list(conditions, 'or')}"
+    if left_out := len(criteria.excluded_listing_keys):
+        words += f"; without {left_out} {'home' if left_out == 1 else 'homes'} left out"
+    if criteria.include_unknown:
+        unsaid = dict.fromkeys(MAY_BE_UNKNOWN[field] for field in criteria.include_unknown)
+        words += f"; also where the {_list([*unsaid], 'or the')} is unknown"
+    return words
+
+
+def _quoted(keywords: Sequence[str], last: str) -> str:
+    return _list([f"“{keyword}”" for keyword in keywords], last)
+
+
+def _areas(count: int, last: str) -> str:
+    return "the drawn area" if count == 1 else f"{'all' if last == 'and' else 'one'} of {count} drawn areas"
 
 
 def _what(criteria: Criteria) -> str:
@@ -78,6 +114,8 @@ def _where(criteria: Criteria) -> str:
         )
     if criteria.box:
         drawn.append("inside the drawn box")
+    if criteria.polygons:
+        drawn.append(f"inside {_areas(len(criteria.polygons), 'or')}")
     if named:
         named[0] = f"in {named[0]}"
     return _list([*named, *drawn], "or")
@@ -93,6 +131,12 @@ def _with(criteria: Criteria) -> str:
         wishes.append(_span(living, "{:,}", "at least {}", "at most {}", "{} to {}", "exactly {}") + " sq ft")
     if lot := criteria.lot_size_square_feet:
         wishes.append(f"a lot of at least {lot.ge:,} sq ft")
+    if garage := criteria.garage_spaces:
+        wishes.append(f"{garage.ge} garage {'space' if garage.ge == 1 else 'spaces'} or more")
+    if (pool := criteria.pool_private_yn) is not None:
+        wishes.append(_YES_NO["pool_private_yn"][pool])
+    if fee := criteria.association_fee_monthly:
+        wishes.append(f"an association fee of at most ${fee.le:,} a month" if fee.le else "no association fee")
     return f", with {_list(wishes, 'and')}" if wishes else ""
 
 
