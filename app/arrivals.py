@@ -18,6 +18,8 @@ FORM_BYTES = 512 * 1024
 """The largest form without a file. Reading one costs about half a second a megabyte."""
 STRANGERS_BYTES = 32 * 1024
 """The same at doors that are open to anybody."""
+EVENTS_BYTES = 1024 * 1024
+"""The same where machines bring events, which are no forms."""
 PATIENCE_SECONDS = 10
 """A sender silent for this long in the middle of its body has lost its thread."""
 FORMS = frozenset({"application/x-www-form-urlencoded", "multipart/form-data"})
@@ -27,6 +29,12 @@ HOST = re.compile(r"(\[[0-9a-fA-F:.]+\]|(?!-)[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]
 def takes_files(view: View) -> View:
     """Declare that a route reads an uploaded file: the limit of UPLOAD_LIMIT_MB holds for it, and for no other."""
     view.takes_files = True  # type: ignore[attr-defined]
+    return view
+
+
+def takes_events(view: View) -> View:
+    """Declare that a route reads what a machine sends, JSON or anything else: the view knows the sender by a proof."""
+    view.takes_events = True  # type: ignore[attr-defined]
     return view
 
 
@@ -44,6 +52,9 @@ def check_body() -> None:
         connection.settimeout(PATIENCE_SECONDS)
     view = current_app.view_functions.get(request.endpoint or "")
     is_open = bool(getattr(view, "public_reason", None))
+    if getattr(view, "takes_events", False):
+        request.max_content_length = EVENTS_BYTES
+        return
     has_body = bool(request.content_length or request.headers.get("Transfer-Encoding"))
     # A mail program may wrap its one click as it likes (RFC 8058); JSON would be taken for the fields of a form.
     if has_body and (request.is_json or (request.mimetype not in FORMS and not is_open)):

@@ -36,6 +36,7 @@ BLUEPRINTS: tuple[str, ...] = (
     "listings",
     "proof",
     "public",
+    "webhooks",
 )
 """Folders below app/blueprints; each has `bp`."""
 

@@ -6,7 +6,7 @@ from importlib import import_module
 
 from flask import Flask
 
-GROUPS: tuple[str, ...] = ("alerts", "demo", "doctor", "listings", "people", "run", "runs", "sentry")
+GROUPS: tuple[str, ...] = ("alerts", "bounces", "demo", "doctor", "listings", "people", "run", "runs", "sentry")
 """One file per group in this folder; each has `register(app)`."""
 
 

@@ -20,6 +20,7 @@ from app.jobs.imports import imports
 from app.jobs.lifecycle import lifecycle
 from app.jobs.messages import messages
 from app.jobs.retention import retention
+from app.jobs.returns import returns
 from app.jobs.run import Run
 from app.jobs.sweep import sweep
 
@@ -48,6 +49,7 @@ KINDS: dict[str, Kind] = {
     "digests": Kind(digests, "alerts", timeout=1800, max_attempts=4, overlap=False, without_redis=True),
     "messages": Kind(messages, "messages", timeout=600, max_attempts=3, overlap=True, without_redis=True),
     "sweep": Kind(sweep, "messages", timeout=60, max_attempts=1, overlap=False, without_redis=True),
+    "returns": Kind(returns, "messages", timeout=600, max_attempts=3, overlap=False),
     "imports": Kind(imports, "bulk", timeout=4 * 3600, max_attempts=3, overlap=True, by_hand=False),
     "lifecycle": Kind(lifecycle, "bulk", timeout=1800, max_attempts=3, overlap=False),
     "retention": Kind(retention, "bulk", timeout=2 * 3600, max_attempts=3, overlap=False),

@@ -9,5 +9,6 @@ SCHEDULE: tuple[Line, ...] = (
     Line("alerts", "alerts", "*/15 * * * *", "UTC", 600),
     Line("sweep", "sweep", "* * * * *", "UTC", 240),
     Line("lifecycle", "lifecycle", "5 * * * *", "UTC", 3 * 3600),
+    Line("returns", "returns", "*/5 * * * *", "UTC", 1800),
     Line("retention", "retention", "15 3 * * *", "America/New_York", 3 * 3600),
 )

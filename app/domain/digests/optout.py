@@ -43,8 +43,12 @@ class Reach(StrEnum):
 SCOPES = {Reach.ALERTS: SuppressionScope.STREAM, Reach.EVERYTHING: SuppressionScope.ADDRESS}
 
 
-ONE_CLICK, BUTTON = "one-click", "button on the page"
-_DOORS = {ONE_CLICK: "One click in their mail program", BUTTON: "The button on the unsubscribe page"}
+ONE_CLICK, BUTTON, BY_MAIL = "one-click", "button on the page", "by mail"
+_DOORS = {
+    ONE_CLICK: "One click in their mail program",
+    BUTTON: "The button on the unsubscribe page",
+    BY_MAIL: "A mail to the unsubscribe address",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +184,11 @@ def stop_mail(
         )
     log.info("mail.stopped", message_id=found.outbound_message_id, reach=reach.value, is_new=any(new))
     return standing(token, now)
+
+
+def stop_by_mail(signed: str, now: datetime | None = None) -> Standing:
+    """A mail to unsub+…@ stops what one click would. Idempotent. Raises NotFound for an address we never made."""
+    return stop_mail(f".{signed}", Reach.SEARCHES, evidence=BY_MAIL, now=now)
 
 
 def let_mail_come(token: str, reach: Reach = Reach.SEARCHES, *, now: datetime | None = None) -> Standing:

@@ -337,7 +337,7 @@ class SoftBounces(NamedTuple):
 _SOFT_BOUNCES = text("""
 WITH event AS (
     -- Every alert has a digest, whose address is indexed; the message at hand may be of another kind.
-    SELECT e.event_type, e.cause, e.occurred_at FROM digest d JOIN outbound_message m ON m.digest_id = d.id
+    SELECT m.id, e.event_type, e.cause, e.occurred_at FROM digest d JOIN outbound_message m ON m.digest_id = d.id
         JOIN message_event e ON e.outbound_message_id = m.id
     WHERE d.office_id = :office_id AND d.recipient = :recipient AND d.window_end > :since
       AND e.occurred_at > :since AND e.occurred_at <= :until
@@ -348,7 +348,7 @@ WITH event AS (
          WHERE office_id = :office_id AND recipient = :recipient AND reason = 'unreachable'
            AND coalesce(lifted_at, expires_at) <= :until)) AS at
 )
-SELECT count(*) AS n, min(occurred_at) AS first, max(occurred_at) AS last
+SELECT count(DISTINCT id) AS n, min(occurred_at) AS first, max(occurred_at) AS last
 FROM event, alive WHERE event.cause = 'soft' AND (alive.at IS NULL OR event.occurred_at > alive.at)
 """)
 

@@ -42,6 +42,12 @@ FLOWS: dict[str, Flow] = {
         ),
         (("failed", "refused by the relay"), ("unknown", "may or may not have arrived")),
     ),
+    "returns": Flow(
+        (("read", "mails read"),),
+        (("done", "events written down"),),
+        (("unmatched", "about no mail of ours"), ("ignored", "about nothing")),
+        (("failed", "could not be read"),),
+    ),
     "imports": Flow(
         (("rows_read", "rows read"),),
         (("created", "listings new"), ("updated", "listings updated")),

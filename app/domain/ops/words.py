@@ -39,6 +39,13 @@ SAID: dict[str, tuple[Phrase, ...]] = {
         ("resumed", "pause over", "pauses over"),
         ("acquitted", "warning taken back", "warnings taken back"),
     ),
+    "returns": (
+        ("read", "mail read", "mails read"),
+        ("done", "event written down", "events written down"),
+        ("unmatched", "about no mail of ours", "about no mail of ours"),
+        ("ignored", "about nothing", "about nothing"),
+        ("failed", "that could not be read", "that could not be read"),
+    ),
     "imports": (
         ("created", "listing new", "listings new"),
         ("updated", "updated", "updated"),
@@ -51,6 +58,7 @@ NOTHING = {
     "digests": "nothing to tell",
     "messages": "nothing due",
     "sweep": "all in place",
+    "returns": "nothing came back",
     "imports": "no rows",
     "lifecycle": "every search as it was",
     "retention": "nothing old enough",
@@ -98,6 +106,8 @@ COVERS: dict[str, str] = {
     "digests": "Turns the matches that wait for a buyer, and are due, into one mail to their address. All mails are made "
     "and counted before any goes; a run of far more than usual is halted, and a person decides.",
     "messages": "Sends what is due, each message claimed by itself; it starts itself again while there is more.",
+    "returns": "Reads the mailbox of bounces, and works through what providers and mail servers told: each event is written "
+    "beside its message, and a dead address or a complaint stops the mail to it.",
     "imports": "Reads one uploaded file to its end and records every change to a listing.",
 }
 """What a kind of run does, which stages follow it, and which stretch of time it speaks for."""
@@ -107,6 +117,8 @@ WITHOUT: dict[str, str] = {
     "and Prometheus, the balance of the lamp stands still, and mail that became due waits for the next digests run. What "
     "dead workers held is taken back all the same: the scheduler does that.",
     "lifecycle": "While it is paused no search is warned of or put to rest, and a buyer’s pause does not end by itself.",
+    "returns": "While it is paused bounces, complaints and deliveries wait unread, and dead addresses are written to "
+    "again. What providers send is kept, and starts such a run all the same.",
     "retention": "While it is paused the tables grow, and no room is made for the matches of the coming days.",
 }
 """What does not happen while a line of this kind is paused."""

@@ -1,0 +1,34 @@
+"""What came back: the mailbox of bounces is read, and what waits — mails and providers' events — is worked through."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from app.domain.digests.optout import stop_by_mail
+from app.domain.messages.returns import inbound
+from app.domain.moments import database_now
+from app.extensions import db, settings
+from app.gateways import mailbox
+from app.jobs.run import Run
+
+COUNTS = ("read", *inbound.COUNTS)
+
+
+def returns(run: Run) -> dict[str, int]:
+    """Idempotent: a mail is kept once, an event recorded once. Committed in pieces."""
+    counts = dict.fromkeys(COUNTS, 0)
+    if settings().bounce_mailbox:
+        counts["read"] = mailbox.empty(Path(settings().bounce_mailbox), _keep, stop=run.must_stop)
+    while (worked := inbound.work_some(stop_by_mail, database_now())) is not None:
+        for name, number in worked.items():
+            counts[name] += number
+        run.commit()
+        run.progress("working through", sum(counts[name] for name in inbound.COUNTS))
+    run.commit()
+    return counts
+
+
+def _keep(mails: list[bytes]) -> None:
+    """For good: the mailbox forgets them next."""
+    inbound.store_mails(mails)
+    db.session.commit()
