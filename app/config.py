@@ -106,6 +106,19 @@ def _names(text: str) -> tuple[str, ...]:
     return tuple(each.strip() for each in text.split(",") if each.strip())
 
 
+def _address(text: str) -> str:
+    if not re.fullmatch(r"[^@\s<>+]+@[^@\s<>]+", text.strip()):
+        raise ValueError("write one address without a plus: canary@example.com")
+    return text.strip().lower()
+
+
+def _letterbox(text: str) -> str:
+    parts = urlsplit(text.strip())
+    if parts.netloc if parts.scheme in {"http", "https"} else parts.path and parts.scheme in {"maildir", "mbox"}:
+        return text.strip()
+    raise ValueError("must be maildir:/path/to/folder, mbox:/path/to/file or http://catcher:8025")
+
+
 def _networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
     return tuple(ip_network(each.strip(), strict=False) for each in text.split(",") if each.strip())
 
@@ -242,6 +255,12 @@ class Config:
         _working_hours, (time(8), time(18)), about="when they are waited for, on the office's clock"
     )
     smtp_timeout_seconds: int = setting(_whole, 60, about="longest wait for one SMTP answer")
+    canary_address: str = setting(
+        _address, "", about="a mailbox of yours that each quarter of an hour a synthetic mail must reach; empty = none"
+    )
+    canary_mailbox: str = setting(
+        _letterbox, "", about="where its arrival is seen: maildir:/path, mbox:/path, or a mail catcher http://host:8025"
+    )
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> Config:

@@ -27,9 +27,15 @@ class Reply:
 
 
 def ask(
-    url: str, *, seconds: float, method: str = "POST", body: bytes | None = None, headers: Mapping[str, str]
+    url: str,
+    *,
+    seconds: float,
+    method: str = "POST",
+    body: bytes | None = None,
+    headers: Mapping[str, str],
+    longest: int = LONGEST_ANSWER,
 ) -> Reply:
-    """Ask, and read at most LONGEST_ANSWER bytes. No redirect is followed, nothing is retried. Raises OSError
+    """Ask, and read at most `longest` bytes. No redirect is followed, nothing is retried. Raises OSError
     (TimeoutError when `seconds` are over), http.client.HTTPException or ValueError."""
     parts = urlsplit(url)
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
@@ -37,7 +43,7 @@ def ask(
         try:
             line.request(method, path, body, dict(headers))
             with closing(line.getresponse()) as answer:
-                found = answer.read(LONGEST_ANSWER)
+                found = answer.read(longest)
         except (OSError, http.client.HTTPException, ValueError) as error:
             if line.is_over:  # what it looks like from here does not matter
                 raise TimeoutError("no time left") from error

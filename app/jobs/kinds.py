@@ -15,6 +15,7 @@ from rq.utils import import_attribute
 from app.domain.ops.clock import Line, next_due
 from app.domain.ops.ledger import Work
 from app.jobs.alerts import alerts
+from app.jobs.canary import canary
 from app.jobs.digests import digests
 from app.jobs.imports import imports
 from app.jobs.lifecycle import lifecycle
@@ -48,6 +49,7 @@ KINDS: dict[str, Kind] = {
     "alerts": Kind(alerts, "alerts", timeout=1800, max_attempts=4, overlap=False, without_redis=True),
     "digests": Kind(digests, "alerts", timeout=1800, max_attempts=4, overlap=False, without_redis=True),
     "messages": Kind(messages, "messages", timeout=600, max_attempts=3, overlap=True, without_redis=True),
+    "canary": Kind(canary, "alerts", timeout=60, max_attempts=2, overlap=False),
     "sweep": Kind(sweep, "messages", timeout=60, max_attempts=1, overlap=False, without_redis=True),
     "returns": Kind(returns, "messages", timeout=600, max_attempts=3, overlap=False),
     "imports": Kind(imports, "bulk", timeout=4 * 3600, max_attempts=3, overlap=True, by_hand=False),

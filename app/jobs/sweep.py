@@ -7,6 +7,7 @@ from __future__ import annotations
 from app.domain.digests.holds import word
 from app.domain.messages import queue as outbound
 from app.domain.moments import database_now
+from app.domain.proof import canary
 from app.domain.ops import ledger, probing, queries, sizes, tallies
 from app.domain.ops.balance import unaccounted
 from app.jobs.reports import lost_now, report_lost
@@ -17,6 +18,7 @@ def sweep(run: Run) -> dict[str, int]:
     """Idempotent: what was taken back once is no longer held."""
     answers = probing.ask(*probing.INTEGRATIONS, seconds=probing.PATIENCE_SECONDS)  # before anything is locked
     now = database_now()
+    arrived = canary.notice(now)
     probing.write_down(answers, now)
     taken = ledger.reap(now)
     lost = lost_now(taken)
@@ -30,4 +32,4 @@ def sweep(run: Run) -> dict[str, int]:
     tallies.fold(now)
     probing.fold(now)
     sizes.record_once(now)
-    return counts | {"messages_due": due, "unaccounted": unaccounted(now)}
+    return counts | {"canaries_arrived": arrived, "messages_due": due, "unaccounted": unaccounted(now)}

@@ -7,6 +7,10 @@ from app.domain.models.columns import CreatedAt, Id
 from app.extensions import Model
 
 
+CANARY = "porchlight-canary"
+"""The office_key of the canary's office (app/domain/proof/canary): no person belongs to it, no list names it."""
+
+
 class Office(Model):
     """A brokerage office: the boundary of sight. Every row a person can reach carries its office."""
 

@@ -43,6 +43,8 @@ PAUSE_PATIENCE = timedelta(hours=24)
 """A pause is a decision; one that lasts longer may be forgotten."""
 APPROVAL_PATIENCE = timedelta(hours=4)
 """A mail that an agent has not decided about for longer is hardly news any more."""
+CANARY_PATIENCE = timedelta(minutes=20)
+"""From setting out to arriving: a run of alerts comes within fifteen minutes, and a mail takes seconds."""
 CANARY_MAILS = 5_000
 """So many mails in 7 days without one bounce: it is the bounces that are not heard of (PA-25)."""
 SCHEDULER = "silent:scheduler"
@@ -177,6 +179,8 @@ class Vitals:
     """Sources that must come by themselves, and when each was read last (PA-28)."""
     sent_unbounced: int = 0
     """Mails of 7 days, at most CANARY_MAILS, when not one bounce was heard of; else 0."""
+    canary: Mapping[str, Any] = field(default_factory=dict)
+    """The last synthetic mail that arrived, and the newest of those that should have arrived by now (PA-25)."""
 
     def schedule_of(self, kind: str) -> ScheduleHealth | None:
         return next((line for line in self.schedules if line.kind == kind and not line.is_paused), None)
@@ -211,6 +215,7 @@ def vitals(now: datetime | None = None) -> Vitals:
         "reaped": now - REAP_PATIENCE,
         "asked": now - ANSWERS_COUNT,
         "canary": CANARY_MAILS,
+        "canary_late": now - CANARY_PATIENCE,
         "ahead": now + AHEAD,
     }
     row = queries.vitals(now, registry().queues, limits | {"feeds": list(settings().feeds)})
@@ -240,6 +245,9 @@ def vitals(now: datetime | None = None) -> Vitals:
             for each in row.answers
         },
         sent_unbounced=row.sent_unbounced,
+        canary={
+            name: _moment(value) if name.endswith("_at") else value for name, value in (row.canary or {}).items()
+        },
         holds=[hold | {"created_at": _moment(hold["created_at"])} for hold in row.holds],
         oldest_approval=row.oldest_approval,
         feeds=[feed | {"read_at": _moment(feed["read_at"])} for feed in row.feeds],
@@ -287,6 +295,7 @@ def verdict(now: datetime | None = None, *, signs: Vitals | None = None) -> Verd
         *_unbalanced(signs),
         *_waiting_mail(signs, now),
         *_unheard_bounces(signs),
+        *missing_canary(signs),
         *_held(signs, now),
         *stale_feeds(signs, now),
     ]
@@ -494,6 +503,30 @@ def stale_feeds(signs: Vitals, now: datetime) -> list[Reason]:
             words = words if feed["read_at"] else f"No data: “{feed['name']}” was never read"
             reasons.append(Reason(f"feed:{feed['name']}", Tone.BAD, words, since, "imports"))
     return reasons
+
+
+def missing_canary(signs: Vitals) -> list[Reason]:
+    """A mail of ours that everybody's mails share the way with did not come (PA-25). While later ones come, one that
+    was lost is worth a look and calls nobody."""
+    missing_at, came_at = signs.canary.get("missing_at"), signs.canary.get("due_at")
+    if missing_at is None or any(line.kind == "alerts" for line in _pauses(signs)):
+        return []
+    because = (
+        SCHEDULER,
+        silent("alerts"),
+        silent("messages"),
+        f"unreachable:{probing.MAIL}",
+        "mail:waiting",
+        "overdue:alerts",
+    )
+    why = (
+        f"Buyer {signs.canary['contact_id']}, listing {signs.canary['listing_id']}; {signs.canary['missing']} did not"
+        " arrive in the last day."
+    )
+    is_over = came_at is not None and came_at > missing_at
+    words = "A canary mail was lost; later ones arrive" if is_over else "The canary’s mail has not arrived"
+    tone = Tone.WAIT if is_over else Tone.BAD
+    return [Reason("canary:missing", tone, words, missing_at, "messages", because=() if is_over else because, why=why)]
 
 
 def _unheard_bounces(signs: Vitals) -> list[Reason]:

@@ -125,6 +125,22 @@ class Dear:
 
 
 @dataclass(frozen=True)
+class Canary:
+    """The last synthetic mail that arrived, and how long it took from setting out (PA-25)."""
+
+    arrived_at: datetime
+    seconds: float
+    is_missing: bool
+
+    @classmethod
+    def of(cls, signs: Vitals) -> Canary | None:
+        arrived, planted = signs.canary.get("arrived_at"), signs.canary.get("planted_at")
+        if arrived is None or planted is None:
+            return None
+        return cls(arrived, (arrived - planted).total_seconds(), bool(signs.canary.get("missing")))
+
+
+@dataclass(frozen=True)
 class Overview:
     verdict: Verdict
     stages: Sequence[Stage]
@@ -150,6 +166,7 @@ class Overview:
     """Redis is away, and the scheduler does the runs itself."""
     waiting: int
     """Events that wait to be read or matched: what an outage holds back, and does not lose."""
+    canary: Canary | None = None
 
     @property
     def headline(self) -> str:
@@ -245,6 +262,7 @@ def overview(time_zone: str, now: datetime | None = None, keeper: Kept[Dear] | N
         journey=_seconds(counts.journey) if counts.journey else None,
         is_clock_silent=signs.is_clock_silent,
         stands_in=signs.is_away(probing.REDIS) and not signs.is_clock_silent,
+        canary=Canary.of(signs),
         waiting=int(counts.unread + counts.open_events),
     )
 

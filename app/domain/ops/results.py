@@ -63,9 +63,14 @@ FLOWS: dict[str, Flow] = {
             ("acquitted", "warnings taken back"),
         ),
     ),
+    "canary": Flow((), (("planted", "canary set out"),)),
     "sweep": Flow(
         (("messages_due", "messages due"),),
-        (("runs_taken_back", "runs taken back"), ("messages_taken_back", "messages taken back")),
+        (
+            ("runs_taken_back", "runs taken back"),
+            ("messages_taken_back", "messages taken back"),
+            ("canaries_arrived", "canaries arrived"),
+        ),
         (),
         (("unaccounted", "rows not accounted for"),),
     ),

@@ -85,6 +85,14 @@ _ADVICE: dict[str, Advice] = {
             "On the page of messages, say that it was sent, or send it again.",
         ),
     ),
+    "canary:missing": Advice(
+        "How to find it",
+        (
+            "Its mail is a message like any other: “flask alerts why” with the numbers named here shows where it stands.",
+            "If it was sent, look into the mailbox of CANARY_ADDRESS, its spam folder, and the relay’s log.",
+            "If it was not, buyers get no mail either: look at the stages of this page, from the left.",
+        ),
+    ),
     "canary:bounces": Advice(
         "How to find out",
         (

@@ -46,6 +46,7 @@ SAID: dict[str, tuple[Phrase, ...]] = {
         ("ignored", "about nothing", "about nothing"),
         ("failed", "that could not be read", "that could not be read"),
     ),
+    "canary": (("planted", "canary set out", "canaries set out"),),
     "imports": (
         ("created", "listing new", "listings new"),
         ("updated", "updated", "updated"),
@@ -60,6 +61,7 @@ NOTHING = {
     "sweep": "all in place",
     "returns": "nothing came back",
     "imports": "no rows",
+    "canary": "no canary is set",
     "lifecycle": "every search as it was",
     "retention": "nothing old enough",
 }
@@ -101,6 +103,8 @@ COVERS: dict[str, str] = {
     "lamp of every page.",
     "lifecycle": "Warns of searches that find nothing or whose mails nobody opens, puts them to rest when that goes on, "
     "writes to the buyer each time, and lets searches go on whose pause is over.",
+    "canary": "Lets a home that does not exist set out, two minutes before each run of alerts, for a mailbox that we "
+    "read: if its mail does not come, mail to buyers does not come either. The sweep looks whether it came.",
     "retention": "Moves out what is older than it is kept, as the Data page lists it, deletes the files of old imports, "
     "and makes room for the matches of the coming days.",
     "digests": "Turns the matches that wait for a buyer, and are due, into one mail to their address. All mails are made "
@@ -119,6 +123,7 @@ WITHOUT: dict[str, str] = {
     "lifecycle": "While it is paused no search is warned of or put to rest, and a buyer’s pause does not end by itself.",
     "returns": "While it is paused bounces, complaints and deliveries wait unread, and dead addresses are written to "
     "again. What providers send is kept, and starts such a run all the same.",
+    "canary": "While it is paused nobody tries whether a mail arrives.",
     "retention": "While it is paused the tables grow, and no room is made for the matches of the coming days.",
 }
 """What does not happen while a line of this kind is paused."""

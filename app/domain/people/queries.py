@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy import select
 
 from app.domain.models import Office, User
+from app.domain.models.office import CANARY
 from app.extensions import db
 
 
@@ -31,8 +32,8 @@ def office_by_key(office_key: str) -> Office | None:
 
 
 def offices(limit: int = 1_000) -> list[Office]:
-    """Every office, oldest first."""
-    return list(db.session.scalars(select(Office).order_by(Office.id).limit(limit)))
+    """Every office that people belong to, oldest first."""
+    return list(db.session.scalars(select(Office).where(Office.office_key != CANARY).order_by(Office.id).limit(limit)))
 
 
 def users(limit: int = 10_000) -> list[User]:
@@ -42,4 +43,4 @@ def users(limit: int = 10_000) -> list[User]:
 
 def any_office() -> bool:
     """Has anybody moved in yet?"""
-    return db.session.scalar(select(Office.id).limit(1)) is not None
+    return db.session.scalar(select(Office.id).where(Office.office_key != CANARY).limit(1)) is not None

@@ -321,6 +321,16 @@ _VITALS = text(
             LEFT JOIN LATERAL (SELECT b.finished_at, b.office_id FROM import_batch b
                 WHERE b.source = f.name AND b.state = 'finished' ORDER BY b.id DESC LIMIT 1) AS newest ON true
             LEFT JOIN office o ON o.id = coalesce(newest.office_id, (SELECT min(id) FROM office))) AS found) AS feeds,
+        -- synthetic homes on their way to a mailbox that is read: the last that came, and those that should have come
+        (SELECT row_to_json(found) FROM (
+            SELECT came.due_at, came.planted_at, came.arrived_at, gone.due_at AS missing_at, gone.n AS missing,
+                gone.contact_id, gone.listing_id
+            FROM (SELECT 1) AS one
+            LEFT JOIN LATERAL (SELECT due_at, planted_at, arrived_at FROM canary_trip WHERE arrived_at IS NOT NULL
+                AND due_at > :day_ago ORDER BY due_at DESC LIMIT 1) AS came ON true
+            LEFT JOIN LATERAL (SELECT due_at, contact_id, listing_id, count(*) OVER () AS n FROM canary_trip
+                WHERE arrived_at IS NULL AND due_at > :day_ago AND planted_at < :canary_late
+                ORDER BY due_at DESC LIMIT 1) AS gone ON true) AS found) AS canary,
         -- however old: it stays until somebody decides
         (SELECT count(*) FROM outbound_message WHERE state = 'unknown') AS unknown,
         (SELECT row_to_json(found) FROM (
@@ -340,6 +350,7 @@ def vitals(now: datetime, queues: Mapping[str, str], limits: Mapping[str, Any]) 
             "kinds": list(queues),
             "queues": sorted(set(queues.values())),
             **limits,
+            "day_ago": now - timedelta(days=1),
             "week_ago": now - timedelta(days=7),
             "month_ago": now - timedelta(days=31),
         },
