@@ -73,19 +73,16 @@ def count_matching(office_id: int, criteria: Criteria, limit: int) -> int:
 
 
 def skipped_unknown(office_id: int, criteria: Criteria, *, limit: int = 1_000) -> dict[str, int]:
-    """For each field that is asked: the homes that do not say it, and say nothing against the rest (PA-06); counting
-    stops at `limit`. Fields without any are left out, and so are those whose unknown the search includes."""
-    holds = conditions(Listing, office_id, criteria)
+    """For each field that is asked: the homes that have all the rest and do not say this (PA-06), which are those that
+    come in when its unknown is included. Counting stops at `limit`. Fields without any, and those included, are left
+    out."""
+    holds = dict(zip(conditions(Listing, office_id, criteria), asked(Listing, office_id, criteria), strict=True))
     fields = [field for field in MAY_BE_UNKNOWN if field in holds and field not in criteria.include_unknown]
     if not fields:
         return {}
     counts = []
     for field in fields:
-        rest = [
-            condition if name == PLACE else condition.is_not(False)
-            for name, condition in holds.items()
-            if name != field
-        ]
+        rest = [condition for name, condition in holds.items() if name != field]
         skipped = select(Listing.id).where(Listing.office_id == office_id, unknown(Listing, criteria, field), *rest)
         if field == PLACE:
             skipped = skipped.where(holds[PLACE].is_not(True))

@@ -12,7 +12,7 @@ from app.domain.errors import Invalid
 from app.domain.models import KIND_BITS, AlertKind, Listing
 from app.domain.searches import queries, saved
 from app.domain.searches.criteria import Bounds, Criteria
-from app.domain.searches.desk.queries import matches_and_newest, price_after, skipped_as_unknown
+from app.domain.searches.desk.queries import matches_and_newest, price_after
 
 DAYS = saved.BACKTEST_DAYS
 COUNTED_UP_TO = saved.COUNTED
@@ -78,7 +78,7 @@ def look(office_id: int, criteria: Criteria, kinds: int, *, today: date, now: da
     return Preview(
         matches=matches,
         newest=newest,
-        unknown=skipped_as_unknown(office_id, criteria) if matches <= saved.MOST_MATCHES else {},
+        unknown=queries.skipped_unknown(office_id, criteria) if matches <= saved.MOST_MATCHES else {},
         days=[(day, by_day[day]) for day in (first + timedelta(days=n) for n in range((today - first).days + 1))],
         kinds=[(kind, by_kind[kind]) for kind in sorted(AlertKind, key=lambda kind: KIND_BITS[kind])],
         refusal=saved.too_broad(criteria, matches=matches, homes=by_kind.total()),

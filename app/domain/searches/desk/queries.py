@@ -28,7 +28,7 @@ from app.domain.models import (
     User,
 )
 from app.domain.models.lookups import ScheduleType
-from app.domain.searches.criteria import PLACES, RANGES, Criteria
+from app.domain.searches.criteria import PLACES, Criteria
 from app.domain.searches.queries import matching, would_have_sent
 from app.extensions import db
 
@@ -491,18 +491,3 @@ def matches_and_newest(
         .order_by(Listing.on_market_timestamp.desc().nulls_last(), Listing.id.desc())
     ).all()
     return (rows[0][1] if rows else 0), [home for home, _ in rows]
-
-
-def skipped_as_unknown(office_id: int, criteria: Criteria, *, limit: int = 1_000) -> dict[str, int]:
-    """For each bound that is asked: homes that have all the rest and do not say this (PA-06). Zeros are left out."""
-    asked = [field for field in RANGES if getattr(criteria, field)]
-    if not asked:
-        return {}
-    counts = []
-    for field in asked:
-        not_asked: dict[str, Any] = {field: None}
-        rest = matching(office_id, replace(criteria, **not_asked)).where(getattr(Listing, field).is_(None))
-        some = rest.with_only_columns(Listing.id).limit(limit).subquery()
-        counts.append(select(func.count()).select_from(some).scalar_subquery())
-    found = db.session.execute(select(*counts)).one()
-    return {field: count for field, count in zip(asked, found, strict=True) if count}
