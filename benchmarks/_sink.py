@@ -1,6 +1,6 @@
 """An SMTP server that takes everything and keeps nothing, in a process of its own: its time is not the sender's.
 
-    python -m benchmarks._sink        prints its port, serves until its stdin ends
+python -m benchmarks._sink        prints its port, serves until its stdin ends
 """
 
 from __future__ import annotations
@@ -49,7 +49,8 @@ def sink() -> Iterator[str]:
     with subprocess.Popen(
         [sys.executable, "-m", "benchmarks._sink"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as child:
-        assert child.stdin and child.stdout
+        assert child.stdin
+        assert child.stdout
         try:
             yield f"smtp://127.0.0.1:{int(child.stdout.readline())}"
         finally:

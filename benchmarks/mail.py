@@ -368,7 +368,7 @@ def resident_mb() -> float:
         return int(file.read().split()[1]) * os.sysconf("SC_PAGESIZE") / 1e6
 
 
-def letters_of(bench: Bench, size: int) -> list[bytes]:
+def letters_of(size: int) -> list[bytes]:
     """Some of the mails as ours writes them, for the floor to carry."""
     found = db.session.scalars(select(OutboundMessage).where(OutboundMessage.body_html.is_not(None)).limit(size)).all()
     from app.domain.messages.mime import Mailbox
@@ -429,7 +429,7 @@ def measure(bench: Bench, rounds: int, size: int) -> dict[str, list[float]]:
 
     bench.queue(200)
     bench.ours(200)  # to warm up
-    contents = letters_of(bench, 200)
+    contents = letters_of(200)
     for number in range(rounds):
         bench.queue(size)
         note("ours", cpu(lambda: bench.ours(size)), size)

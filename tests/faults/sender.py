@@ -22,7 +22,7 @@ from app.domain.models import MessageState, OutboundMessage
 from app.extensions import db
 
 app = create_app()
-for name in ("subject.txt", "body.txt", "body.html"):  # compiled once, here
+for name in ("body.txt", "body.html"):  # compiled once, here
     app.jinja_env.get_template(f"email/alert/{name}")
 
 

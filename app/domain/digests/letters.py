@@ -14,9 +14,10 @@ from sqlalchemy.exc import IntegrityError
 from app.domain.digests import queries, words
 from app.domain.digests.build import outcome_columns
 from app.domain.digests.decide import Decision, DropReason, decide
-from app.domain.digests.letterhead import inliner, list_headers, sender_of
+from app.domain.digests.letterhead import list_headers, sender_of
 from app.domain.digests.lifecycle import notices
 from app.domain.digests.look import matches_of, told_of
+from app.domain.digests.styles import renderer
 from app.domain.digests.words import MOST_IN_MAIL, Alert, Line, News, Search
 from app.domain.messages.keys import Purpose, sign
 from app.domain.messages.mime import Letter, Mailbox, one_line
@@ -158,7 +159,7 @@ def _write(message: Queued, head: SimpleNamespace, items: Sequence[Decision], ho
         sender=sender_of(config.mail_from),
         recipient=Mailbox(message.recipient, head.full_name),
         reply_to=Mailbox(head.member_email, head.member_full_name) if head.member_email else None,
-        subject=_render("subject.txt", alert),
+        subject=alert.subject.strip(),
         text=_render("body.txt", alert),
         html=html,
         message_id=message.message_id,
@@ -173,7 +174,7 @@ def _fitting(lines: Sequence[Line], alert_of: Any) -> tuple[Alert, str]:
     count = len(lines)
     while True:
         alert = alert_of(lines[:count])
-        html = inliner().inline(_render("body.html", alert))
+        html = _page(alert)
         if len(html.encode()) <= LARGEST_HTML or count == 1:
             return alert, html
         count = max(count - 5, 1)
@@ -197,6 +198,9 @@ def _searches_by_home(items: Sequence[Decision], homes: Homes) -> dict[int, list
 
 def _render(name: str, alert: Alert) -> str:
     template = current_app.jinja_env.get_template(f"email/alert/{name}")
-    return template.render(alert=alert, wrap=words.wrap, hold_phones=words.hold_phones).strip() + (
-        "" if name == "subject.txt" else "\n"
-    )
+    return template.render(alert=alert, wrap=words.wrap, hold_phones=words.hold_phones).strip() + "\n"
+
+
+def _page(alert: Alert) -> str:
+    render = renderer(current_app.jinja_env, "email/alert/body.html")
+    return render(alert=alert, wrap=words.wrap, hold_phones=words.hold_phones).strip() + "\n"

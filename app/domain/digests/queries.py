@@ -14,6 +14,7 @@ from typing import Any
 import orjson
 from sqlalchemy import Row, Select, select, text
 
+from app.domain import driver
 from app.domain.listings.changes import OPEN_HOUSE
 from app.domain.models import AlertKind, DigestItem, ItemOutcome, Listing, Stream, Suppression, SuppressionReason
 from app.extensions import db
@@ -236,8 +237,8 @@ def taken_before(batches: Sequence[int]) -> dict[int, datetime]:
 def look(contact_id: int, digest_id: int, now: datetime) -> tuple[SimpleNamespace, list[Fact]]:
     """The letterhead of a digest (who it is for, from which office, the agent who answers), and all that is known now
     about what it still means to say, in a fixed order."""
-    written = db.session.scalar(LOOK, {"contacts": [contact_id], "digest_id": digest_id, "now": now})
-    found = orjson.loads(written)
+    [written] = driver.row(LOOK, {"contacts": [contact_id], "digest_id": digest_id, "now": now})
+    found = orjson.loads(written or b"")
     return SimpleNamespace(**found["letterhead"]), [Fact(**row) for row in found["facts"] or ()]
 
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, time
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -343,6 +344,7 @@ def quoted(name: str) -> str:
     return f"“{_clip(said, LONGEST_NAME)}”"
 
 
+@lru_cache(maxsize=4096)
 def wrap(words: str, width: int, indent: int = 0) -> str:
     """Lines of at most `width` characters where there are spaces to break at, all but the first indented."""
     if len(words) <= width:
@@ -354,11 +356,15 @@ def wrap(words: str, width: int, indent: int = 0) -> str:
     return filled.replace(_HELD, " ")
 
 
+@lru_cache(maxsize=4096)
 def hold_phones(words: str) -> Markup:
     """For HTML: each telephone number stays on one line."""
     pieces, last = [], 0
     for found in _PHONE.finditer(words):
-        pieces += [escape(words[last : found.start()]), Markup('<span class="tel">{}</span>').format(found[0])]
+        pieces += [
+            escape(words[last : found.start()]),
+            Markup('<span class="tel" style="white-space: nowrap;">{}</span>').format(found[0]),
+        ]
         last = found.end()
     return Markup("").join([*pieces, escape(words[last:])])
 

@@ -187,12 +187,15 @@ SET state = 'queued', lease_token = NULL, lease_until = NULL, job_run_id = NULL,
 WHERE lease_token = :token AND state = 'sending' AND attempting_at IS NULL
 """)
 
-BEGIN = text("""
-UPDATE outbound_message
-SET attempting_at = :now, attempts = attempts + 1, message_date = :message_date, lease_until = :until,
-    subject = :subject, body_text = :body_text, body_html = :body_html
-WHERE id = :id AND lease_token = :token AND state = 'sending' AND lease_until > :now
-""")
+_BEGUN = """
+    UPDATE outbound_message
+    SET attempting_at = :now, attempts = attempts + 1, message_date = :message_date, lease_until = :until,
+        subject = :subject, body_text = :body_text, body_html = :body_html
+    WHERE id = :begin_id AND lease_token = :token AND state = 'sending' AND lease_until > :now
+    RETURNING id
+"""
+
+BEGIN = text(f"WITH begun AS ({_BEGUN}) SELECT count(*) FROM begun")
 
 PUT_BACK = text("""
 UPDATE outbound_message
@@ -231,7 +234,7 @@ _NOTED = """
 # An unknown message is still ours to settle when its token is: the sender came back late with a definite answer.
 _OURS = "id = :id AND lease_token = :token AND state IN ('sending', 'unknown')"
 
-SETTLE_SENT = text(f"""
+_SENT = f"""
 WITH done AS (
     UPDATE outbound_message
     SET state = 'sent', sent_at = :now, state_reason = NULL, last_reply = :reply, lease_token = NULL, lease_until = NULL
@@ -252,7 +255,14 @@ WITH done AS (
     WHERE s.id IN (SELECT i.alert_subscription_id FROM done JOIN digest_item i ON i.digest_id = done.digest_id
                    WHERE i.outcome IN ('shown', 'merged'))
 )
-SELECT count(*) FROM done
+"""
+
+SETTLE_SENT = text(f"{_SENT} SELECT count(*) FROM done")
+
+SENT_AND_BEGIN = text(f"""
+-- How one ended and the begin of the next: the two that are written for each mail, in one.
+{_SENT}, begun AS ({_BEGUN})
+SELECT (SELECT count(*) FROM done), (SELECT count(*) FROM begun)
 """)
 
 SETTLE_FAILED = text(f"""

@@ -13,6 +13,7 @@ from uuid import UUID
 
 from sqlalchemy import TextClause
 
+from app.domain import driver
 from app.domain.messages import queries
 from app.domain.messages.mime import Letter
 from app.domain.messages.returns.causes import judge
@@ -79,28 +80,32 @@ def claim(token: UUID, now: datetime, until: datetime, limit: int = CHUNK, *, ho
 
 def begin(message: Queued, letter: Letter, token: UUID, now: datetime, until: datetime) -> bool:
     """Write down that it is about to be sent, and what it says. False when another sender may have it by now."""
-    result = db.session.execute(
-        queries.BEGIN,
-        {
-            "id": message.id,
-            "token": token,
-            "now": now,
-            "until": until,
-            "message_date": letter.date,
-            "subject": letter.subject,
-            "body_text": letter.text,
-            "body_html": letter.html,
-        },
-    )
-    return _rows(result) == 1
+    return _count(queries.BEGIN, _begun(message, letter, until) | {"token": token, "now": now})
 
 
-def settle(message: Queued, outcome: Outcome, token: UUID, now: datetime) -> bool:
-    """Write down how an attempt ended. False when it is not ours to say any more.
+def settle_sent_and_begin(
+    last: tuple[Queued, Outcome], message: Queued, letter: Letter, *, token: UUID, now: datetime, until: datetime
+) -> tuple[bool, bool]:
+    """That the last one was accepted, and `begin`, in one statement; which of them were ours to write. For two
+    people: what one is told does not depend on what the other was."""
+    values = _begun(message, letter, until) | _ended(*last, token, now)
+    settled, begun = driver.row(queries.SENT_AND_BEGIN, values)
+    return settled == b"1", begun == b"1"
 
-    An address the relay calls dead is suppressed at once.
-    """
-    values = {
+
+def _begun(message: Queued, letter: Letter, until: datetime) -> dict[str, object]:
+    return {
+        "begin_id": message.id,
+        "until": until,
+        "message_date": letter.date,
+        "subject": letter.subject,
+        "body_text": letter.text,
+        "body_html": letter.html,
+    }
+
+
+def _ended(message: Queued, outcome: Outcome, token: UUID, now: datetime) -> dict[str, object]:
+    return {
         "id": message.id,
         "token": token,
         "now": now,
@@ -108,6 +113,14 @@ def settle(message: Queued, outcome: Outcome, token: UUID, now: datetime) -> boo
         "phase": outcome.phase.value,
         "cause": None,
     }
+
+
+def settle(message: Queued, outcome: Outcome, token: UUID, now: datetime) -> bool:
+    """Write down how an attempt ended. False when it is not ours to say any more.
+
+    An address the relay calls dead is suppressed at once.
+    """
+    values = _ended(message, outcome, token, now)
     cause = None
     if outcome.state is Verdict.REFUSED:
         said_no_to = "content" if outcome.phase in {Phase.CONTENT, Phase.AWAIT250} else "recipient"
@@ -184,8 +197,4 @@ def backoff(attempt: int) -> timedelta:
 
 
 def _count(statement: TextClause, values: dict[str, object]) -> bool:
-    return bool(db.session.scalar(statement, values))
-
-
-def _rows(result: object) -> int:
-    return int(getattr(result, "rowcount", 0))
+    return bool(driver.count(statement, values))

@@ -11,6 +11,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import NamedTuple, Protocol
 from uuid import uuid4
 
@@ -146,6 +147,8 @@ class _Sender:
         """What PostgreSQL said it was, and when."""
         self.known: tuple[Queued, Outcome] | None = None
         """How the last attempt ended, until that is committed."""
+        self.is_written = False
+        """It is, in the transaction at hand."""
         self.writing: Queued | None = None
         self.blocked = 0
         self.errors: list[Exception] = []
@@ -217,9 +220,13 @@ class _Sender:
         if self.known is not None:
             crash_point("before_settle")
         self.writing = None
+        self.is_written = False
         try:
-            self._write_outcome()
+            if not self._may_wait(waiting):
+                self._write_outcome()
             attempt = self._begin_next(waiting)
+            if not self.is_written:
+                self._write_outcome()
             db.session.commit()
         except Exception as error:
             db.session.rollback()
@@ -230,6 +237,16 @@ class _Sender:
             self.known = None
             crash_point("after_settle")
         return attempt
+
+    def _may_wait(self, waiting: deque[Queued]) -> bool:
+        """Is how the last one ended of no concern to the last look at the next? Then both are written at once."""
+        if self.known is None or self.known[1].state is not Verdict.ACCEPTED:
+            return False
+        before = self.known[0]
+        return all(
+            (each.contact_id, each.recipient) != (before.contact_id, before.recipient)
+            for each in islice(waiting, MOST_SKIPPED)
+        )
 
     def _begin_next(self, waiting: deque[Queued]) -> Attempt | None:
         self._keep_lease()
@@ -244,10 +261,22 @@ class _Sender:
                     self.counts[made.state.value] += 1
                 continue
             until = now + self.lease + timedelta(seconds=self.relay.message_seconds)
-            if queue.begin(message, made, self.token, now, until):
+            if self._begin(message, made, now, until):
                 return Attempt(message, made)
             log.warning("message.lease_lost", message_id=message.id)
         return None
+
+    def _begin(self, message: Queued, letter: Letter, now: datetime, until: datetime) -> bool:
+        if self.known is None or self.is_written:
+            return queue.begin(message, letter, self.token, now, until)
+        before, outcome = self.known
+        settled, begun = queue.settle_sent_and_begin(
+            self.known, message, letter, token=self.token, now=now, until=until
+        )
+        self.is_written = True
+        if not settled:
+            log.warning("message.settled_elsewhere", message_id=before.id, outcome=outcome.state.value)
+        return begun
 
     def _deliver(self, attempt: Attempt) -> None:
         message, letter = attempt
@@ -273,6 +302,7 @@ class _Sender:
 
     def _write_outcome(self) -> None:
         if self.known is not None:
+            self.is_written = True
             message, outcome = self.known
             if not queue.settle(message, outcome, self.token, self.now()):
                 log.warning("message.settled_elsewhere", message_id=message.id, outcome=outcome.state.value)
