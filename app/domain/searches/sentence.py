@@ -78,10 +78,10 @@ def _left_out(criteria: Criteria) -> str:
     if conditions := criteria.special_listing_conditions_not:
         words += f"; not sold as {_list(conditions, 'or')}"
     if left_out := len(criteria.excluded_listing_keys):
-        words += f"; without {left_out} {'home' if left_out == 1 else 'homes'} left out"
+        words += f"; {left_out} {'home' if left_out == 1 else 'homes'} left out"
     if criteria.include_unknown:
         unsaid = dict.fromkeys(MAY_BE_UNKNOWN[field] for field in criteria.include_unknown)
-        words += f"; also where the {_list([*unsaid], 'or the')} is unknown"
+        words += f"; also with unknown {_list([*unsaid], 'or')}"
     return words
 
 

@@ -16,6 +16,8 @@ from tests.domain.searches import worlds
 
 CIRCLE = {"latitude": 43.66, "longitude": -70.25, "miles": 5}
 BOX = {"south": 43, "west": -71, "north": 44, "east": -70}
+SQUARE = [[43, -71], [43, -70], [44, -70], [44, -71]]
+BOW_TIE = [[43, -71], [44, -70], [44, -71], [43, -70]]
 
 
 @pytest.mark.parametrize(
@@ -72,6 +74,39 @@ BOX = {"south": 43, "west": -71, "north": 44, "east": -70}
         ({"box": BOX | {"north": 90.5}}, "box", "north"),
         ({"box": BOX | {"east": None}}, "box", "east must be a number"),
         ({"box": BOX | {"north": 47.1}}, "box", "too large"),
+        ({"polygons": SQUARE[0]}, "polygons", "list of points"),
+        ({"polygons": SQUARE}, "polygons", "two numbers"),
+        ({"polygons": {"a": 1}}, "polygons", "dict"),
+        ({"polygons": [SQUARE] * 11}, "polygons", "11 drawn areas"),
+        ({"polygons": [SQUARE[:2]]}, "polygons", "three points"),
+        ({"polygons": [[[43, -71], [43.0000001, -71], [44, -70], [43, -71]]]}, "polygons", "three points"),
+        ({"polygons": [[[43, -71]] * 202]}, "polygons", "202 points"),
+        ({"polygons": [[*SQUARE, ["43", -71]]]}, "polygons", "two numbers"),
+        ({"polygons": [[*SQUARE, [43, float("nan")]]]}, "polygons", "two numbers"),
+        ({"polygons": [[*SQUARE, [91, -70]]]}, "polygons", "latitude"),
+        ({"polygons": [[*SQUARE, [43, -180.1]]]}, "polygons", "longitude"),
+        ({"polygons": [[[43, -71], [43, -66.9], [44, -70]]]}, "polygons", "too large"),
+        ({"polygons": [[[0, 179.9], [0, -179.9], [1, 180]]]}, "polygons", "too large"),
+        ({"polygons": [BOW_TIE]}, "polygons", "cross"),
+        ({"polygons": [[[43, -71], [43, -70], [43, -70.5]]]}, "polygons", "cross"),
+        ({"not_polygons": [BOW_TIE]}, "not_polygons", "cross"),
+        ({"waterfront_yn": "yes"}, "waterfront_yn", "true or false"),
+        ({"pool_private_yn": 1}, "pool_private_yn", "true or false"),
+        ({"association_fee_monthly": {"ge": 1}}, "association_fee_monthly", "“le”"),
+        ({"garage_spaces": {"ge": 1.5}}, "garage_spaces", "whole"),
+        ({"special_listing_conditions_not": ["Haunted"]}, "special_listing_conditions_not", "Haunted"),
+        ({"special_listing_conditions_not": [[]]}, "special_listing_conditions_not", "list"),
+        ({"keywords_any": "dock"}, "keywords_any", "list"),
+        ({"keywords_any": [7]}, "keywords_any", "text"),
+        ({"keywords_any": [" "]}, "keywords_any", "empty"),
+        ({"keywords_any": ["!?"]}, "keywords_any", "no letter or digit"),
+        ({"keywords_none": ["a\x00b"]}, "keywords_none", "printed"),
+        ({"keywords_none": ["x" * 101]}, "keywords_none", "too long"),
+        ({"keywords_none": [f"w{n}" for n in range(21)]}, "keywords_none", "21 values"),
+        ({"excluded_listing_keys": [""]}, "excluded_listing_keys", "key"),
+        ({"excluded_listing_keys": [5]}, "excluded_listing_keys", "key"),
+        ({"include_unknown": ["standard_status"]}, "include_unknown", "standard_status"),
+        ({"include_unknown": [None]}, "include_unknown", "NoneType"),
     ],
 )
 def test_what_cannot_be_asked_is_refused_with_its_field_and_a_reason(asked, field, word):
@@ -125,6 +160,23 @@ def test_equal_wishes_are_equal_values_and_one_json():
     }
 
 
+def test_equal_drawings_words_and_exceptions_are_equal_values():
+    one = {
+        "polygons": [SQUARE, [[0, 0], [0, 1], [1, 0]]], "keywords_any": ["Sea  view", "dock"],
+        "special_listing_conditions_not": ["Trust", "Auction", "Trust"], "excluded_listing_keys": ["b", "a", "b"],
+        "living_area": {"ge": 900}, "include_unknown": ["living_area", "year_built"],
+    }  # fmt: skip
+    other = {
+        "polygons": [[[1, 0], [0, 1], [0, 0], [1, 0]], [*SQUARE[2:], *SQUARE[:2]][::-1]],
+        "keywords_any": ["dock", "sea-view", "Sea view"], "special_listing_conditions_not": ["Auction", "Trust"],
+        "excluded_listing_keys": ["a", "b"], "living_area": {"ge": 900}, "include_unknown": ["living_area"],
+    }  # fmt: skip
+    assert Criteria.parse(one) == Criteria.parse(other)
+    assert Criteria.parse(one).as_dict()["include_unknown"] == ["living_area"], "only what is asked"
+    assert Criteria.parse(one).as_dict()["keywords_any"] == ["dock", "Sea view"]
+    assert Criteria.parse({"waterfront_yn": False}).as_dict()["waterfront_yn"] is False
+
+
 @settings(max_examples=100)
 @given(rnd=worlds.SEEDS)
 def test_what_is_written_is_read_back_the_same(rnd):
@@ -134,9 +186,16 @@ def test_what_is_written_is_read_back_the_same(rnd):
     assert criteria.sentence().endswith(".")
 
 
-@pytest.mark.parametrize("place", [{"city": ["A"]}, {"subdivision_name": ["A"]}, {"radius": CIRCLE}, {"box": BOX}])
+@pytest.mark.parametrize(
+    "place",
+    [{"city": ["A"]}, {"mls_area_major": ["A"]}, {"radius": CIRCLE}, {"box": BOX}, {"polygons": [SQUARE]}],
+)
 def test_any_kind_of_place_is_a_place(place):
     assert Criteria.parse(place).has_place
+
+
+def test_to_be_outside_an_area_is_no_place():
+    assert not Criteria.parse({"not_polygons": [SQUARE]}).has_place
 
 
 def test_areas_are_the_named_places():
@@ -158,6 +217,14 @@ HOME = {
     "postal_code": "04100-1234",
     "latitude": Decimal("43.66000000"),
     "longitude": Decimal("-70.25000000"),
+    "listing_key": "home-1",
+    "mls_area_major": "North Shore",
+    "waterfront_yn": True,
+    "pool_private_yn": False,
+    "garage_spaces": 2,
+    "association_fee_monthly": Decimal("300.00"),
+    "special_listing_conditions": ["Short Sale", "Standard"],
+    "public_remarks": "Sea-view house, 3 minutes to the ferry.",
 }
 
 
@@ -179,6 +246,25 @@ HOME = {
         ({"radius": CIRCLE}, True),
         ({"box": BOX, "city": ["Elsewhere"]}, True),
         ({"box": BOX | {"north": 43.659999}}, False),
+        ({"mls_area_major": ["north  shore"]}, True),
+        ({"polygons": [SQUARE], "city": ["Elsewhere"]}, True),
+        ({"polygons": [[[43.66, -70.25], [43.7, -70.2], [43.7, -70.3]]]}, True),
+        ({"polygons": [[[43.660001, -70.25], [43.7, -70.2], [43.7, -70.3]]]}, False),
+        ({"not_polygons": [[[43.66, -70.25], [43.7, -70.2], [43.7, -70.3]]]}, False),
+        ({"not_polygons": [[[43.660001, -70.25], [43.7, -70.2], [43.7, -70.3]]]}, True),
+        ({"waterfront_yn": True, "pool_private_yn": False}, True),
+        ({"waterfront_yn": False}, False),
+        ({"garage_spaces": {"ge": 2}, "association_fee_monthly": {"le": 300}}, True),
+        ({"garage_spaces": {"ge": 3}}, False),
+        ({"association_fee_monthly": {"le": 299}}, False),
+        ({"special_listing_conditions_not": ["Auction", "Trust"]}, True),
+        ({"special_listing_conditions_not": ["Auction", "Short Sale"]}, False),
+        ({"keywords_any": ["pool", "SEA VIEW"]}, True),
+        ({"keywords_any": ["view sea", "fer", "see"]}, False),
+        ({"keywords_none": ["view sea", "fer"]}, True),
+        ({"keywords_none": ["ferry"]}, False),
+        ({"excluded_listing_keys": ["home-2"]}, True),
+        ({"excluded_listing_keys": ["home-1", "home-2"]}, False),
     ],
 )
 def test_fields_are_all_and_values_any_and_places_any(asked, expected):
@@ -196,6 +282,21 @@ def test_fields_are_all_and_values_any_and_places_any(asked, expected):
         ({"city": ["Port Ellery"]}, "city", ["place"]),
         ({"city": ["Elsewhere"], "box": BOX}, "longitude", ["place"]),
         ({"city": ["Port Ellery"], "box": BOX}, "longitude", []),
+        ({"polygons": [SQUARE]}, "latitude", ["place"]),
+        ({"not_polygons": [[[0, 0], [0, 1], [1, 0]]]}, "latitude", ["not_polygons"]),
+        ({"mls_area_major": ["North Shore"]}, "mls_area_major", ["place"]),
+        ({"pool_private_yn": False}, "pool_private_yn", ["pool_private_yn"]),
+        ({"association_fee_monthly": {"le": 1_000}}, "association_fee_monthly", ["association_fee_monthly"]),
+        (
+            {"special_listing_conditions_not": ["Auction"]},
+            "special_listing_conditions",
+            ["special_listing_conditions_not"],
+        ),
+        (
+            {"keywords_any": ["sea"], "keywords_none": ["pool"]},
+            "public_remarks",
+            ["keywords_any", "keywords_none"],
+        ),
     ],
 )
 def test_pa_06_what_nobody_gave_is_unknown_and_does_not_match(asked, missing, unknown):
@@ -203,6 +304,10 @@ def test_pa_06_what_nobody_gave_is_unknown_and_does_not_match(asked, missing, un
     for home in (HOME | {missing: None}, {k: v for k, v in HOME.items() if k != missing}):
         assert criteria.unknown(home) == unknown
         assert criteria.matches(home) is (unknown == [])
+        included = Criteria.parse(asked | {"include_unknown": unknown})
+        assert included.matches(home)
+        assert included.unknown(home) == []
+        assert all(included.known(home)[field] is None for field in unknown)
 
 
 @pytest.mark.parametrize(
@@ -248,6 +353,33 @@ def test_pa_06_what_nobody_gave_is_unknown_and_does_not_match(asked, missing, un
             {"property_type": ["Residential", "Residential Income"], "property_sub_type": ["Duplex"]},
             "Duplexes among homes and residential income properties.",
         ),
+        (
+            {
+                "city": ["Port Ellery"],
+                "polygons": [SQUARE],
+                "not_polygons": [SQUARE, [[0, 0], [0, 1], [1, 0]]],
+                "list_price": {"le": 300_000},
+                "garage_spaces": {"ge": 1},
+                "pool_private_yn": False,
+                "association_fee_monthly": {"le": 1_250},
+                "waterfront_yn": True,
+                "senior_community_yn": False,
+            },
+            "Homes of any type in Port Ellery or inside the drawn area, outside all of 2 drawn areas, up to $300,000, with 1 garage space or more, no private pool and an association fee of at most $1,250 a month, on the water and not in a senior community.",
+        ),
+        (
+            {
+                "polygons": [SQUARE, [[0, 0], [0, 1], [1, 0]]],
+                "association_fee_monthly": {"le": 0},
+                "standard_status": ["Coming Soon"],
+                "keywords_any": ["sea view", "dock"],
+                "keywords_none": ["fixer upper"],
+                "special_listing_conditions_not": ["Auction", "Short Sale", "Trust"],
+                "excluded_listing_keys": ["a"],
+                "include_unknown": ["place", "keywords_any", "keywords_none"],
+            },
+            "Homes of any type inside one of 2 drawn areas, with no association fee; Coming Soon; the remarks say “dock” or “sea view”; the remarks do not say “fixer upper”; not sold as Auction, Short Sale or Trust; 1 home left out; also with unknown place or remarks.",
+        ),
     ],
 )
 def test_criteria_are_said_in_a_sentence(asked, sentence):
@@ -262,7 +394,21 @@ def test_criteria_are_said_in_a_sentence(asked, sentence):
         max_leaves=6,
     ),
     field=st.sampled_from(
-        ("standard_status", "list_price", "baths_equivalent", "city", "postal_code", "radius", "box")
+        (
+            "standard_status",
+            "list_price",
+            "baths_equivalent",
+            "city",
+            "postal_code",
+            "radius",
+            "box",
+            "polygons",
+            "waterfront_yn",
+            "keywords_any",
+            "special_listing_conditions_not",
+            "excluded_listing_keys",
+            "include_unknown",
+        )
     ),
 )
 def test_whatever_a_field_holds_it_is_read_or_refused_never_a_crash(asked, field):

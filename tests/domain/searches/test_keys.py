@@ -72,7 +72,7 @@ def test_every_bound_a_search_may_name_lies_strictly_inside_the_sentinels():
         "list_price": keys.INT_HIGH, "living_area": keys.INT_HIGH, "lot_size_square_feet": 2**63 - 1,
         "year_built": keys.SMALL_HIGH, "bedrooms_total": keys.SMALL_HIGH, "baths_equivalent": keys.SMALL_HIGH // 100,
     }  # fmt: skip
-    assert sizes.keys() == RANGES.keys()
+    assert sizes.keys() == set(keys.IN_COLUMNS)
     for field, largest in sizes.items():
         assert 0 <= RANGES[field].least <= RANGES[field].most < largest
         assert field in {check.name.split("listing_")[1].removesuffix("_check") for check in checks()}
@@ -100,6 +100,49 @@ def test_keys_of_offices_places_and_types_never_meet():
     assert GRID > 2**31
     assert 18_000 * COLUMNS + 36_000 < LEVEL
     assert highest_place * keys.PLACE + keys.ANY_TYPE < keys.OFFICE
+
+
+def test_nowhere_is_neither_an_area_nor_a_cell():
+    assert 2**31 <= keys.NOWHERE < GRID
+
+
+UNKNOWN_TOO = ["list_price", "property_type", "property_sub_type", "place"]
+
+
+def test_what_the_columns_say_asks_no_further_and_what_they_do_not_is_flagged():
+    plain = {"city": ["Port Ellery"], "list_price": {"le": 500_000}, "radius": CIRCLE, "property_type": ["Land"]}
+    assert keys.further(Criteria.parse(plain)) is None
+    asked = {
+        "garage_spaces": {"ge": 2}, "keywords_any": ["Sea-view"], "waterfront_yn": True, "pool_private_yn": False,
+        "special_listing_conditions_not": ["Bankruptcy Property"], "excluded_listing_keys": ["k"],
+        "not_polygons": [[[0, 0], [0, 1], [1, 0]]],
+    }  # fmt: skip
+    assert keys.further(Criteria.parse(asked)) == {
+        "garage_spaces": {"ge": "2"}, "keywords_any": [" sea view "], "features": 0b1001,
+        "special_listing_conditions_not": 2, "excluded_listing_keys": ["k"],
+        "not_polygons": [[0, 0, 1_000_000, 0, 0, 1_000_000]],
+    }  # fmt: skip
+    assert {row.flags & keys.FURTHER for row in exploded(plain | asked)} == {keys.FURTHER}
+    assert {row.flags & keys.FURTHER for row in exploded(plain)} == {0}
+
+
+def test_pa_06_where_the_unknown_will_do_the_columns_are_open_and_further_decides():
+    asked = {
+        "city": ["Port Ellery"], "list_price": {"ge": 100, "le": 500_000}, "property_type": ["Land"],
+        "property_sub_type": ["Townhouse"], "waterfront_yn": True,
+    }  # fmt: skip
+    criteria = Criteria.parse(asked | {"include_unknown": [*UNKNOWN_TOO, "waterfront_yn"]})
+    assert keys.further(criteria) == {
+        "list_price": {"ge": "100", "le": "500000"}, "property_type": ["Land"], "place": ["city_area_id"],
+        "features_not": 0b10, "unknown": ["property_type", "list_price", "place"],
+    }  # fmt: skip
+    placed, unplaced = exploded(asked | {"include_unknown": UNKNOWN_TOO})
+    assert (placed.price_hi, placed.price_lo) == (keys.INT_HIGH, keys.INT_LOW)
+    assert placed.sub_types == keys.SUB_TYPE_BITS["Townhouse"] | keys.NO_SUB_TYPE
+    assert placed.key == (2 << 44) + 4 * 16 + keys.ANY_TYPE
+    assert placed.flags == keys.TWICE | keys.FURTHER
+    assert unplaced.key == (2 << 44) + keys.NOWHERE * 16 + keys.ANY_TYPE
+    assert unplaced.flags == keys.TWICE | keys.FURTHER | keys.UNPLACED
 
 
 def test_a_key_row_has_the_columns_of_its_table():

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import text
 
-from app.domain.searches.shapes import CELL_SIZES, COLUMNS, GRID, LEVEL, Box, Circle, Shape, cosine
+from app.domain.searches.shapes import CELL_SIZES, COLUMNS, GRID, LEVEL, Box, Circle, Ring, Shape, cosine, flat
 
 LATITUDES = st.integers(-85_000_000, 85_000_000)
 LONGITUDES = st.integers(-180_000_000, 180_000_000)
@@ -91,8 +92,28 @@ def boxes(draw) -> Box:
     return Box(south, west, min(south + tall, 90_000_000), min(west + wide, 180_000_000))
 
 
+@st.composite
+def rings(draw) -> Ring:
+    """A star around a middle: its corners lie in the order of their bearings, so that it cannot meet itself."""
+    y, x = draw(st.integers(-88_000_000, 88_000_000)), draw(st.integers(-178_000_000, 178_000_000))
+    reach = draw(st.sampled_from((9, 700, 15_000, 90_000, 2_000_000)))
+    bearings = sorted(draw(st.sets(st.integers(0, 359), min_size=3, max_size=24)))
+    away = [draw(st.integers(max(reach // 4, 1), reach)) for _ in bearings]
+    corners = [
+        (y + round(far * math.cos(math.radians(bearing))), x + round(far * math.sin(math.radians(bearing))))
+        for bearing, far in zip(bearings, away, strict=True)
+    ]
+    ring = Ring.through(corners)
+    assume(len(ring.points) > 2 and ring.twice_area and not ring.meets_itself())
+    return ring
+
+
 SHAPES = (
-    st.builds(Shape, CIRCLES, st.none()) | st.builds(Shape, st.none(), boxes()) | st.builds(Shape, CIRCLES, boxes())
+    st.builds(Shape, CIRCLES, st.none())
+    | st.builds(Shape, st.none(), boxes())
+    | st.builds(Shape, CIRCLES, boxes())
+    | st.builds(Shape, st.none(), st.none(), st.tuples(rings()))
+    | st.builds(Shape, CIRCLES, st.none(), st.tuples(rings(), rings()))
 )
 
 
@@ -102,6 +123,9 @@ def points_of(shape: Shape) -> st.SearchStrategy[tuple[int, int]]:
     for part in shape.drawn:
         if isinstance(part, Box):
             anchors += [(y, x) for y in (part.south, part.north) for x in (part.west, part.east)]
+        elif isinstance(part, Ring):
+            anchors += [*part.points, *(((a[0] + b[0]) // 2, (a[1] + b[1]) // 2) for a, b in part.edges)]
+            anchors += [(a[0], b[1]) for a, b in part.edges]
         else:
             for dy in (0, part.reach * 3 // 5, part.reach):
                 anchors += [
@@ -158,8 +182,77 @@ def test_places_take_the_finest_cells_that_are_few_enough():
     assert not all(far.places(512).values()), "cells well inside need no look at the point"
 
 
+def a_ring(*corners: tuple[int, int]) -> Ring:
+    return Ring.through(corners)
+
+
+SQUARE = a_ring((0, 0), (0, 10), (10, 10), (10, 0))
+THE_LETTER_C = a_ring((0, 0), (0, 30), (10, 30), (10, 10), (20, 10), (20, 30), (30, 30), (30, 0))
+
+
+@pytest.mark.parametrize(
+    ("ring", "point", "inside"),
+    [
+        (SQUARE, (5, 5), True), (SQUARE, (0, 0), True), (SQUARE, (10, 5), True), (SQUARE, (5, 10), True),
+        (SQUARE, (5, 11), False), (SQUARE, (-1, 0), False), (SQUARE, (10, 11), False), (SQUARE, (0, -1), False),
+        (THE_LETTER_C, (15, 20), False), (THE_LETTER_C, (15, 5), True), (THE_LETTER_C, (10, 30), True),
+        (THE_LETTER_C, (10, 20), True), (THE_LETTER_C, (11, 20), False), (THE_LETTER_C, (20, 31), False),
+        (a_ring((0, 0), (5, 10), (10, 0)), (5, 10), True), (a_ring((0, 0), (5, 10), (10, 0)), (5, 11), False),
+        (a_ring((0, 0), (3, 10), (10, 0)), (1, 3), True), (a_ring((0, 0), (3, 10), (10, 0)), (1, 4), False),
+    ],
+)  # fmt: skip
+def test_pa_06_the_edge_of_a_ring_is_inside(ring, point, inside):
+    assert ring.contains(*point) is inside
+
+
+@pytest.mark.parametrize(
+    ("corners", "meets"),
+    [
+        ([(0, 0), (0, 10), (10, 10), (10, 0)], False),
+        ([(0, 0), (10, 10), (10, 0), (0, 10)], True),
+        ([(0, 0), (0, 10), (0, 5), (10, 5)], True),  # back along its own edge
+        ([(0, 0), (0, 5), (0, 10), (10, 5)], False),  # straight on is no meeting
+        ([(0, 0), (0, 10), (10, 10), (0, 5), (10, 0)], True),  # a corner on an edge
+        ([(0, 0), (4, 4), (0, 8), (8, 8), (4, 4), (8, 0)], True),  # two corners at one point
+        ([(0, 0), (0, 10), (0, 20)], True),
+        ([(0, 0), (5, 0), (0, 10), (0, -5)], True),
+    ],
+)
+def test_a_line_that_meets_itself_is_found_wherever_it_begins_and_whichever_way_it_turns(corners, meets):
+    for start in range(len(corners)):
+        turned = corners[start:] + corners[:start]
+        assert Ring.through(turned).meets_itself() is meets
+        assert Ring.through(turned[::-1]) == Ring.through(turned) or meets
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(shape=st.builds(Shape, st.none(), st.none(), st.tuples(rings(), rings())), draw=st.data())
+def test_the_database_finds_points_in_rings_as_python_does(db, shape, draw):
+    points = draw.draw(st.lists(points_of(shape), min_size=10, max_size=30))
+    rows = db.session.execute(
+        text(
+            "SELECT ring_holds(:ring, y, x), rings_hold(:shape, y, x)"
+            " FROM unnest(CAST(:ys AS bigint[]), CAST(:xs AS bigint[])) WITH ORDINALITY AS point (y, x, place)"
+            " ORDER BY place"
+        ),
+        {
+            "ring": list(flat(shape.rings[0])),
+            "shape": list(shape.numbers),
+            "ys": [y for y, _ in points],
+            "xs": [x for _, x in points],
+        },
+    ).all()
+    assert [tuple(row) for row in rows] == [(shape.rings[0].contains(*one), shape.contains(*one)) for one in points]
+
+
+def test_a_point_that_is_not_known_is_not_looked_for(db):
+    asked = text("SELECT ring_holds(:ring, CAST(NULL AS bigint), 1)")
+    assert db.session.scalar(asked, {"ring": list(flat(SQUARE))}) is None
+
+
 def test_numbers_of_a_missing_part_hold_nothing():
     circle, box = Circle(1, 2, 100), Box(1, 2, 3, 4)
     assert Shape(circle, None).numbers[:4] == (1, 0, 0, 0)
     assert Shape(None, box).numbers == (1, 2, 3, 4, 0, 0, 0, -1)
     assert Shape(circle, box).numbers == (1, 2, 3, 4, 1, 2, 1 << 20, 14_473**2)
+    assert Shape(None, None, (SQUARE,)).numbers[8:] == (0, 0, 10, 10, 8, 0, 0, 10, 0, 10, 10, 0, 10)
