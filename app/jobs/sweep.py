@@ -7,9 +7,9 @@ from __future__ import annotations
 from app.domain.digests.holds import word
 from app.domain.messages import queue as outbound
 from app.domain.moments import database_now
-from app.domain.proof import canary
 from app.domain.ops import ledger, probing, queries, sizes, tallies
 from app.domain.ops.balance import unaccounted
+from app.domain.proof import canary
 from app.jobs.reports import lost_now, report_lost
 from app.jobs.run import Run
 

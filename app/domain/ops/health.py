@@ -245,9 +245,7 @@ def vitals(now: datetime | None = None) -> Vitals:
             for each in row.answers
         },
         sent_unbounced=row.sent_unbounced,
-        canary={
-            name: _moment(value) if name.endswith("_at") else value for name, value in (row.canary or {}).items()
-        },
+        canary={name: _moment(value) if name.endswith("_at") else value for name, value in (row.canary or {}).items()},
         holds=[hold | {"created_at": _moment(hold["created_at"])} for hold in row.holds],
         oldest_approval=row.oldest_approval,
         feeds=[feed | {"read_at": _moment(feed["read_at"])} for feed in row.feeds],

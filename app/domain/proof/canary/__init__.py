@@ -142,7 +142,7 @@ def _home(office_id: int, number: int, former: Listing | None, due_at: datetime,
         {
             "standard_status": StandardStatus.ACTIVE.value,
             "list_price": FIRST_PRICE,
-            "unparsed_address": f"{number} Canary Row",
+            "unparsed_address": f"{due_at.astimezone(UTC):%Y%m%d%H%M} Canary Row",  # the same would be a relist (PA-05)
             "city": _city(number),
         },
         key=f"{_key(number)}-{due_at.astimezone(UTC):%Y%m%d%H%M}",
