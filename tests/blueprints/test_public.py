@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -401,3 +402,102 @@ class TestPages:
         page = client.get(f"/d/{digests()[0].token}")
         assert page.status_code == 200
         assert "Nothing here any more" in page.text
+
+
+class TestPreferences:
+    """What a buyer chooses about the searches of a mail, without an account."""
+
+    def choose(self, client, door, number, **fields):
+        return client.post(f"{door}/{number}", data=fields)
+
+    @pytest.fixture
+    def door(self, mail):
+        return mail.unsubscribe_url.removeprefix("http://porchlight.test")
+
+    @pytest.fixture
+    def first(self, mail):
+        return database.session.scalars(select(AlertSubscription).order_by(AlertSubscription.id)).first()
+
+    def test_opening_the_page_changes_nothing(self, client, door, first):
+        before = (first.modification_timestamp, first.active_yn)
+        assert client.get(door).status_code == 200
+        assert client.head(door).status_code == 200
+        assert client.get(f"{door}/{first.id}").status_code == 405
+        database.session.refresh(first)
+        assert (first.modification_timestamp, first.active_yn) == before
+
+    def test_how_often_and_what_of(self, client, door, first):
+        answer = self.choose(
+            client, door, first.id, schedule_type="Daily", send_time="07:30", kinds=["new", "price_drop"]
+        )
+        assert answer.status_code == 200
+        assert "Saved." in answer.text
+        assert "every day at 07:30" in answer.text
+        database.session.refresh(first)
+        assert (first.schedule_type, first.send_time.isoformat(), first.kinds) == ("Daily", "07:30:00", 3)
+        assert first.next_send_timestamp is not None
+
+    @pytest.mark.parametrize(
+        ("fields", "sentence"),
+        [
+            ({"schedule_type": "Daily", "send_time": "noon", "kinds": ["new"]}, "Say at what time of day"),
+            ({"schedule_type": "Hourly", "send_time": "07:00", "kinds": ["new"]}, "is not a schedule"),
+            ({"schedule_type": "ASAP", "send_time": "", "kinds": []}, "Choose at least one kind of news"),
+            ({"schedule_type": "ASAP", "send_time": "", "kinds": ["rumours"]}, "is nothing we write about"),
+            ({"days": "400"}, "A pause is a week"),
+        ],
+    )
+    def test_what_cannot_be_is_refused_with_a_sentence_and_changes_nothing(self, client, door, first, fields, sentence):
+        answer = self.choose(client, door, first.id, **fields)
+        assert answer.status_code == 422
+        assert sentence in answer.text
+        assert "Nothing was changed." in answer.text
+        database.session.refresh(first)
+        assert (first.schedule_type, first.active_yn) == ("ASAP", True)
+
+    def test_a_pause_says_until_when_and_can_be_ended_sooner_pa_16(self, client, door, first):
+        answer = self.choose(client, door, first.id, days="7")
+        assert "Paused until " in answer.text
+        database.session.refresh(first)
+        assert not first.active_yn
+        assert timedelta(days=6.9) < first.paused_until - datetime.now(UTC) < timedelta(days=7.1)
+        answer = self.choose(client, door, first.id, keep="1")
+        assert "We keep watching." in answer.text
+        database.session.refresh(first)
+        assert (first.active_yn, first.paused_until) == (True, None)
+
+    def test_a_warned_search_is_kept_by_its_button_pa_17(self, client, door, first):
+        first.reason_active_or_disabled, first.warned_at = "Final Ignored Warning", datetime.now(UTC)
+        database.session.commit()
+        assert "Keep sending" in client.get(door).text
+        assert "We keep watching." in self.choose(client, door, first.id, keep="1").text
+        database.session.refresh(first)
+        assert (first.warned_at, first.reason_active_or_disabled) == (None, "Re-Activated")
+
+    def test_what_the_office_paused_stays_paused(self, client, door, first):
+        saved.stop(first.id, "Agent Disabled")
+        database.session.commit()
+        assert self.choose(client, door, first.id, keep="1").status_code == 200
+        database.session.refresh(first)
+        assert not first.active_yn
+
+    def test_a_link_speaks_for_the_searches_of_its_mail_only(self, client, door, make, office):
+        third = database.session.scalars(select(AlertSubscription).order_by(AlertSubscription.id.desc())).first()
+        other = subscribe(make.contact(office, email="noah@example.com"))
+        database.session.commit()
+        for number in (third.id, other.id, 10**30, 0):
+            answer = self.choose(client, door, number, days="7")
+            assert answer.status_code == 404
+        database.session.expire_all()
+        assert third.active_yn
+        assert other.active_yn
+
+    def test_only_a_persons_look_is_a_sign_of_life_pa_17(self, client, mail, first):
+        page = re.search(r"http://porchlight\.test(/d/[\w-]+)", mail.text)[1]
+        client.get(page)
+        database.session.refresh(first)
+        assert first.last_viewed_timestamp is None, "scanners open every link"
+        assert client.post(f"{page}/looked").status_code == 204
+        database.session.refresh(first)
+        assert first.last_viewed_timestamp is not None
+        assert client.post("/d/nobody-made-this/looked").status_code == 404

@@ -6,22 +6,32 @@ Reading changes nothing: mail scanners open every link.
 
 from __future__ import annotations
 
+from zoneinfo import ZoneInfo
+
 from flask import Blueprint, Response, make_response, render_template, request
 
-from app.domain.digests import optout, pages
-from app.domain.digests.optout import Reach
-from app.domain.errors import NotFound
+from app.domain.digests import lifecycle, optout, pages, preferences
+from app.domain.digests.optout import Reach, Standing
+from app.domain.errors import Conflict, Invalid, NotFound
+from app.domain.models import AlertKind
+from app.domain.models.lookups import ScheduleType
 from app.extensions import csrf, db
 from app.web import public
 
 bp = Blueprint("public", __name__)
+
+SCHEDULES = (
+    (ScheduleType.ASAP, "As it happens"),
+    (ScheduleType.DAILY, "One mail a day"),
+    (ScheduleType.MONTHLY, "One mail a month"),
+)
 
 
 @bp.get("/u/<token>")
 @public("the token in a mail's unsubscribe link is the key")
 def unsubscribe(token: str) -> Response:
     """What this link can stop, with buttons. Changes nothing."""
-    return _page("public/unsubscribe.html", token=token, standing=optout.standing(token), said="")
+    return _preferences(token, optout.standing(token))
 
 
 @bp.post("/u/<token>")
@@ -40,7 +50,50 @@ def stop_or_resume(token: str) -> Response:
     else:
         standing, said = optout.stop_mail(token, Reach(reach), evidence=optout.BUTTON), reach
     db.session.commit()
-    return _page("public/unsubscribe.html", token=token, standing=standing, said=said)
+    return _preferences(token, standing, said)
+
+
+@bp.post("/u/<token>/<int:subscription_id>")
+@csrf.exempt  # type: ignore[untyped-decorator]  # the page sets no cookie, so there is no session to forge; the token is the secret
+@public("the token in a mail's link is the key; only its own buyer's searches can be changed")
+def choose(token: str, subscription_id: int) -> Response:
+    """One search of the buyer's: keep it, pause it, or change how often and what of."""
+    if subscription_id > pages.LARGEST_ID:
+        raise NotFound("This link is not one of ours.")
+    asked = request.form
+    refused, status = "", 200
+    try:
+        if "days" in asked:
+            standing = preferences.pause(token, subscription_id, asked.get("days", 0, type=int))
+            said = "paused"
+        elif "keep" in asked:
+            standing, said = preferences.keep(token, subscription_id), "kept"
+        else:
+            standing = preferences.change(
+                token,
+                subscription_id,
+                schedule_type=asked.get("schedule_type", ""),
+                send_time=asked.get("send_time", ""),
+                kinds=asked.getlist("kinds"),
+            )
+            said = "changed"
+        db.session.commit()
+    except (Invalid, Conflict) as refusal:
+        db.session.rollback()
+        standing, said, refused = optout.standing(token), "", refusal.sentence
+        status = 422 if isinstance(refusal, Invalid) else 409
+    return _preferences(token, standing, said, refused=refused, status=status)
+
+
+@bp.post("/d/<token>/looked")
+@csrf.exempt  # type: ignore[untyped-decorator]  # sent by the page's own script, without a cookie; the token is the secret
+@public("the token in a mail's link is the key; says only that a person looked")
+def look(token: str) -> tuple[str, int]:
+    """A person looks at the page: a sign that the search is wanted (PA-17). Opening it is none, for scanners do that."""
+    if not lifecycle.looked(token):
+        raise NotFound("This link is not one of ours.")
+    db.session.commit()
+    return "", 204
 
 
 @bp.get("/d/<token>")
@@ -71,6 +124,21 @@ def keep_private(response: Response) -> Response:
     response.headers["X-Robots-Tag"] = "noindex, nofollow, noarchive"
     response.headers["Referrer-Policy"] = "no-referrer"
     return response
+
+
+def _preferences(token: str, standing: Standing, said: str = "", *, refused: str = "", status: int = 200) -> Response:
+    return _page(
+        "public/unsubscribe.html",
+        status=status,
+        token=token,
+        standing=standing,
+        said=said,
+        refused=refused,
+        kinds=list(AlertKind),
+        schedules=[(kind.value, words) for kind, words in SCHEDULES],
+        pauses=preferences.PAUSES,
+        zone=ZoneInfo(standing.time_zone),
+    )
 
 
 def _page(template: str, *, status: int = 200, **context: object) -> Response:

@@ -9,17 +9,18 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time
 from enum import StrEnum
 
 import structlog
 
 from app.domain.digests import queries
+from app.domain.digests.lifecycle import ENDS
 from app.domain.errors import DomainError, NotFound
 from app.domain.messages.events import record_event
 from app.domain.messages.keys import Purpose, read
 from app.domain.messages.suppression import lift, suppress
-from app.domain.models import EventType, Suppression, SuppressionReason, SuppressionScope
+from app.domain.models import KIND_BITS, AlertKind, EventType, Suppression, SuppressionReason, SuppressionScope
 from app.domain.models.lookups import ReasonActiveOrDisabled
 from app.domain.searches import saved
 from app.extensions import settings
@@ -61,6 +62,19 @@ class Watch:
     is_active: bool
     is_of_this_mail: bool
     ended_by_buyer: bool
+    ended_by_itself: bool
+    """Put to rest because nobody needed it (PA-17)."""
+    is_warned: bool
+    paused_until: datetime | None
+    saved_search_id: int
+    version: int
+    schedule_type: str
+    send_time: time | None
+    daily_schedule: Sequence[str]
+    kinds: int
+
+    def tells(self, kind: AlertKind) -> bool:
+        return bool(self.kinds & KIND_BITS[kind])
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +85,7 @@ class Standing:
     office_name: str
     contact_id: int
     recipient: str
+    time_zone: str
     addresses: Sequence[str]
     """Where the mail went, and where the person is reached now."""
     outbound_message_id: int | None
@@ -114,6 +129,15 @@ def standing(token: str, now: datetime | None = None) -> Standing:
             row.active_yn and row.id not in by_subscription,
             row.is_of_this_mail,
             row.reason_active_or_disabled == ReasonActiveOrDisabled.CLIENT_DISABLED,
+            row.reason_active_or_disabled in ENDS,
+            row.is_warned and row.active_yn,
+            row.paused_until if row.paused_until and not row.active_yn else None,
+            row.saved_search_id,
+            row.version,
+            row.schedule_type,
+            row.send_time,
+            row.daily_schedule,
+            row.kinds,
         )
         for row in queries.watches(found.contact_id, found.digest_id, own)
     ]
@@ -131,6 +155,7 @@ def standing(token: str, now: datetime | None = None) -> Standing:
         office_name=found.office_name,
         contact_id=found.contact_id,
         recipient=found.recipient,
+        time_zone=found.time_zone,
         addresses=sorted({address for address in (found.recipient, found.email) if address}),
         outbound_message_id=found.outbound_message_id,
         watches=watches,

@@ -17,6 +17,7 @@ from sqlalchemy import Row, Select, select, text
 from app.domain import driver
 from app.domain.listings.changes import OPEN_HOUSE
 from app.domain.models import AlertKind, DigestItem, ItemOutcome, Listing, Stream, Suppression, SuppressionReason
+from app.domain.models.lookups import ALERTABLE_ORIGINS
 from app.extensions import db
 
 AnyRow = Row[*tuple[Any, ...]]
@@ -88,6 +89,7 @@ person AS MATERIALIZED (
     WHERE c.id = ANY(:contacts))
 """
 
+_LIVE = ", ".join(f"'{origin}'" for origin in sorted(ALERTABLE_ORIGINS))
 _FACTS = f"""
 SELECT {{stored}} p.contact_id, p.office_id, p.contact_status, p.recipient,
        p.is_suppressed, s.id = ANY(p.stopped) AS is_stopped,
@@ -122,13 +124,13 @@ LEFT JOIN LATERAL (
       AND i.digest_id <> ALL(p.twins)
 ) told ON true
 LEFT JOIN LATERAL (
-    -- What happened to the home since the watermark that may alert anybody, oldest first (PA-04). The event itself is
-    -- part of it, though it was written down before the watermark and seen after it.
-    SELECT json_agg(json_build_object('kinds', h.kinds, 'at', h.recorded_at,
+    -- What happened to the home since the watermark, oldest first (PA-04), but what was only put right (PA-02). The
+    -- event itself is part of it, though it was written down before the watermark and seen after it.
+    SELECT json_agg(json_build_object('kinds', h.kinds, 'alertable', h.alertable, 'at', h.recorded_at,
                                       'changes', h.changes - ARRAY['public_remarks', 'private_remarks']) ORDER BY h.seq)
                AS past
     FROM listing_event h
-    WHERE h.listing_id = l.id AND h.alertable AND h.kinds <> {OPEN_HOUSE}
+    WHERE h.listing_id = l.id AND h.origin IN ({_LIVE}) AND h.kinds <> {OPEN_HOUSE}
       AND (h.seq >= e.seq OR h.recorded_at > pair.since) AND NOT pg_visible_in_snapshot(h.xid, s.since_snapshot)
 ) past ON true
 LEFT JOIN LATERAL (
@@ -221,16 +223,17 @@ def facts_of_pairs(
 
 
 TAKEN_BEFORE = text("""
-SELECT b.id, earlier.taken_at
+SELECT b.id, coalesce(
+    (SELECT a.taken_at FROM match_batch a WHERE a.id < b.id AND a.taken_at < b.taken_at ORDER BY a.id DESC LIMIT 1),
+    b.taken_at - interval '7 days') AS taken_at
 FROM match_batch b
-CROSS JOIN LATERAL (
-    SELECT a.taken_at FROM match_batch a WHERE a.id < b.id AND a.taken_at < b.taken_at ORDER BY a.id DESC LIMIT 1) earlier
 WHERE b.id = ANY(:batches)
 """)
 
 
 def taken_before(batches: Sequence[int]) -> dict[int, datetime]:
-    """When events were last taken before each of these batches; without those that nothing came before."""
+    """When events were last taken before each of these batches; where none were, a week before: what is older is no news
+    (PA-26)."""
     return {row.id: row.taken_at for row in db.session.execute(TAKEN_BEFORE, {"batches": batches})}
 
 
@@ -244,7 +247,8 @@ def look(contact_id: int, digest_id: int, now: datetime) -> tuple[SimpleNamespac
 
 _ADDRESSEE = """
 SELECT m.id AS outbound_message_id, c.office_id, o.office_name, c.id AS contact_id, c.email,
-       coalesce(m.recipient, c.email) AS recipient, m.digest_id
+       coalesce(m.recipient, c.email) AS recipient, m.digest_id,
+       CASE WHEN c.time_zone = '' THEN o.time_zone ELSE c.time_zone END AS time_zone
 """
 
 ADDRESSEE_OF_MESSAGE = text(f"""
@@ -265,7 +269,8 @@ WHERE s.token = :token
 """)
 
 WATCHES = text("""
-SELECT s.id, s.active_yn, s.reason_active_or_disabled, ss.search_query_human_readable,
+SELECT s.id, s.active_yn, s.reason_active_or_disabled, s.saved_search_id, ss.version, s.schedule_type, s.send_time,
+       s.daily_schedule, s.kinds, s.paused_until, s.warned_at IS NOT NULL AS is_warned, ss.search_query_human_readable,
        coalesce(nullif(ss.saved_search_name, ''), rtrim(ss.search_query_human_readable, '.')) AS saved_search_name,
        CASE WHEN CAST(:digest_id AS bigint) IS NULL THEN s.token = :token
             ELSE EXISTS (SELECT FROM digest_item i
