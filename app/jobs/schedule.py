@@ -7,7 +7,7 @@ from app.domain.ops.clock import Line
 SCHEDULE: tuple[Line, ...] = (
     # name        kind         clock           zone                grace, seconds
     Line("alerts", "alerts", "*/15 * * * *", "UTC", 600),
-    Line("canary", "canary", "13-59/15 * * * *", "UTC", 600),
+    Line("canary", "canary", "13-59/15 * * * *", "UTC", 3 * 3600),
     Line("sweep", "sweep", "* * * * *", "UTC", 240),
     Line("lifecycle", "lifecycle", "5 * * * *", "UTC", 3 * 3600),
     Line("returns", "returns", "*/5 * * * *", "UTC", 1800),
