@@ -37,6 +37,7 @@ SECTIONS = (
             Entry("listings.index", "Listings", "buildings", key="l"),
             Entry("searches.index", "Searches", "search-heart", key="s"),
             Entry("contacts.index", "Buyers", "people", key="b"),
+            Entry("held.index", "Held mail", "hourglass-split", key="m", more=True),
         ),
     ),
     Section(

@@ -27,6 +27,7 @@ from app.extensions import login, settings
 
 BLUEPRINTS: tuple[str, ...] = (
     "ops",
+    "held",
     "health",
     "metrics",
     "auth",

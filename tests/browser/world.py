@@ -32,6 +32,7 @@ from app.domain.models import (
     JobSchedule,
     Listing,
     ListingEvent,
+    MailHold,
     MatchBatch,
     Member,
     MessageEvent,
@@ -155,6 +156,7 @@ def build(now: datetime | None = None) -> World:
     _mails(world, agents, homes, events, now)
     _runs(now, world)
     _beside_the_runs(now)
+    _held(world, homes[0], now)
     # Public pages are reached by tokens that mails carry.
     world.SAMPLES |= {
         "public.digest.token": world.SAMPLES["digest_token"],
@@ -434,6 +436,61 @@ def _match(  # noqa: PLR0917
             "digest_token": digest.token,
             "digest_listing_id": event.listing_id,
         }
+
+
+def _held(world: World, home: Listing, now: datetime) -> None:
+    """A run that was halted and discarded, and a mail that waits for its agent's approval."""
+    hold = _add(
+        MailHold(
+            office_id=world.office.id,
+            window_end=now - timedelta(days=2),
+            cause="volume",
+            mails=312,
+            items=1840,
+            usual=24,
+            weeks=[26, 24, 21, 24],
+            most_items=9,
+            state="discarded",
+            reason="The feed sent every price twice",
+            decided_at=now - timedelta(days=2),
+            created_at=now - timedelta(days=2),
+        )
+    )
+    world.SAMPLES |= {"held.show.hold_id": hold.id}
+    subscription = db.session.get_one(AlertSubscription, world.SAMPLES["subscription_id"])
+    contact = db.session.get_one(Contact, subscription.contact_id)
+    event = db.session.query(ListingEvent).filter_by(listing_id=home.id).order_by(ListingEvent.seq).first()
+    digest = _add(
+        Digest(
+            office_id=world.office.id,
+            contact_id=contact.id,
+            recipient=contact.email,
+            window_end=now,
+            state="held",
+            needs_approval=True,
+            token="digest-held",
+            items_shown=1,
+            created_at=now,
+        )
+    )
+    _add(
+        DigestItem(
+            digest_id=digest.id,
+            alert_subscription_id=subscription.id,
+            event_seq=event.seq,
+            office_id=world.office.id,
+            recipient=contact.email,
+            listing_id=home.id,
+            saved_search_id=subscription.saved_search_id,
+            search_version=1,
+            kind="New",
+            fingerprint="held",
+            price_shown=home.list_price,
+            outcome="shown",
+            position=1,
+        )
+    )
+    world.SAMPLES |= {"held.mail.digest_id": digest.id, "held.mail_html.digest_id": digest.id}
 
 
 def _imports(world: World, now: datetime) -> ImportBatch:

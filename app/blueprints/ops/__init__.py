@@ -42,6 +42,7 @@ TABS = (
     ("ops.queues", "Queues"),
     ("ops.workers", "Workers"),
     ("ops.messages", "Messages"),
+    ("held.index", "Held mail"),
     ("ops.sizes", "Data"),
     ("ops.integrations", "Integrations"),
     ("ops.audit", "Audit"),

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, func, or_, select, text
+from sqlalchemy import Row, Select, or_, select, text
 from sqlalchemy.orm import joinedload
 
 from app.domain.errors import NotFound
@@ -183,6 +183,23 @@ def mails_of_hold(hold_id: int, limit: int) -> Sequence[Digest]:
     return db.session.scalars(statement).all()
 
 
+def name_of(user_id: int | None) -> str:
+    """Who that is; empty for nobody."""
+    return db.session.scalar(select(User.full_name).where(User.id == user_id)) or "" if user_id else ""
+
+
+def held_mail(office_id: int, digest_id: int) -> Digest:
+    """A mail that waits for a word. Raises NotFound, also when it was decided or is another office's."""
+    found = db.session.scalar(
+        select(Digest)
+        .where(Digest.id == digest_id, Digest.office_id == office_id, Digest.state == DigestState.HELD.value)
+        .options(joinedload(Digest.contact))
+    )
+    if found is None:
+        raise NotFound("No mail waits for a word here: it was decided meanwhile.")
+    return found
+
+
 def _approvals(office_id: int, member_id: int | None, *, everybody: bool) -> Select[Any]:
     statement = (
         select(Digest)
@@ -212,12 +229,7 @@ def approvals(office_id: int, member_id: int | None, *, everybody: bool, limit: 
 def approval_of(office_id: int, digest_id: int, member_id: int | None, *, everybody: bool) -> Digest:
     """One of them. Raises NotFound, also when it is another agent's, or decided."""
     statement = _approvals(office_id, member_id, everybody=everybody).where(Digest.id == digest_id)
-    found = db.session.scalar(statement.options(joinedload(Digest.contact)))
+    found: Digest | None = db.session.scalar(statement.options(joinedload(Digest.contact)))
     if found is None:
         raise NotFound("Nothing waits for your word here: it was decided meanwhile, or is another agent’s.")
     return found
-
-
-def waiting_count(office_id: int, member_id: int | None, *, everybody: bool) -> int:
-    found = _approvals(office_id, member_id, everybody=everybody).subquery()
-    return db.session.scalar(select(func.count()).select_from(found)) or 0
