@@ -193,9 +193,10 @@
       }
       this.asking?.abort();
       const asking = this.asking = new AbortController();
-      const answer = await fetch(this.box.dataset.points, { method: "POST", body, signal: asking.signal, headers: { Accept: "application/json", "X-CSRFToken": one('meta[name="csrf-token"]')?.content ?? "" } }).catch(() => null);
-      if (!answer?.ok || !(answer.headers.get("Content-Type") ?? "").includes("json")) return;
-      this.show(await answer.json());
+      const found = await fetch(this.box.dataset.points, { method: "POST", body, signal: asking.signal, headers: { Accept: "application/json", "X-CSRFToken": one('meta[name="csrf-token"]')?.content ?? "" } })
+        .then((answer) => (answer.ok && (answer.headers.get("Content-Type") ?? "").includes("json") ? answer.json() : null))
+        .catch(() => null); // given up for a newer one, or nobody answers: the preview beside says so
+      if (found) this.show(found);
     }
 
     show({ total, nowhere, homes }) {

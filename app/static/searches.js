@@ -33,6 +33,7 @@
   function point(box, index) {
     optionsOf(box).forEach((option, place) => option.setAttribute("aria-selected", String(place === index)));
     const active = optionsOf(box)[index];
+    box.dataset.active = active?.dataset.value ?? "";
     if (active) inputOf(box).setAttribute("aria-activedescendant", active.id);
     else inputOf(box).removeAttribute("aria-activedescendant");
     active?.scrollIntoView({ block: "nearest" });
@@ -51,8 +52,10 @@
     const list = event.detail?.target?.id ? document.getElementById(event.detail.target.id) : null;
     const box = list?.matches('[role="listbox"]') && boxOf(list);
     if (!box) return;
+    const active = box.dataset.active; // a late answer to an earlier letter takes nothing out of hand
     const typing = document.activeElement === inputOf(box) && inputOf(box).value.trim();
     show(box, Boolean(typing && optionsOf(box).length));
+    point(box, optionsOf(box).findIndex((option) => typing && option.dataset.value === active));
     one('[role="status"]', box).textContent = typing ? list.dataset.said : "";
   }
   for (const name of ["htmx:afterSwap", "htmx:after:swap"]) document.addEventListener(name, offered);
