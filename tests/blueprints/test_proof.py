@@ -64,3 +64,11 @@ def test_the_terminal_walks_the_same_chain(app, told):
     missing = app.test_cli_runner().invoke(args=["alerts", "why", "999999", str(home.id)])
     assert missing.exit_code == 1
     assert "no such buyer and home" in missing.output
+
+
+def test_a_replay_is_asked_by_its_window_and_says_the_verdict(as_staff, as_agent):
+    assert "Name a window" in as_staff.get("/replay").text
+    answer = as_staff.get("/replay", query_string={"since": "2026-01-01T00:00", "until": "2026-01-02T00:00"})
+    assert answer.status_code == 422
+    assert "kept for 90 days" in answer.text
+    assert as_agent.get("/replay").status_code == 403

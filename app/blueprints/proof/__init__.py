@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from flask import Blueprint, Response, request
 from flask_login import current_user
 
 from app.display import zone_of_reader
 from app.domain.errors import Invalid
+from app.domain.models import Role
 from app.domain.proof import queries
+from app.domain.proof.replay import replay as replay_window
 from app.domain.proof.why import STEPS, why
 from app.web import EVERYONE, access, clean, link_to, page, row_id
 
 bp = Blueprint("proof", __name__)
+
+READERS = (Role.ADMIN, Role.STAFF, Role.VIEWER)
+MOST_BATCHES = 200
+"""What one request may replay: two days of runs. Longer windows are for the terminal."""
 
 
 @bp.get("/why")
@@ -52,6 +58,23 @@ def explain() -> Response:
         as_of=as_of,
         answer=answer,
         steps=len(STEPS),
+    )
+
+
+@bp.get("/replay")
+@access(*READERS)
+def replay() -> Response:
+    """A past window of the office, matched again against the versions of then; nothing is sent or written."""
+    since, until = _moment("since"), _moment("until")
+    result = None
+    if since is not None and until is not None:
+        result = replay_window(since, until, office_id=current_user.office_id, most_batches=MOST_BATCHES)
+    yesterday = datetime.now(zone_of_reader()).replace(hour=0, minute=0) - timedelta(days=1)
+    return page(
+        "proof/replay.html",
+        since=since or yesterday,
+        until=until or yesterday + timedelta(days=1),
+        result=result,
     )
 
 
