@@ -73,19 +73,83 @@ def test_a_first_sight_writes_the_listing_and_its_event_pa_01(db, office):
 
 
 def test_an_event_carries_the_numbers_of_its_places(db, office):
-    say(office, row(subdivision_name="Alder  Glen"))
+    say(office, row(subdivision_name="Alder  Glen", mls_area_major="North Shore"))
     (event,) = the(db, ListingEvent, office_id=office.id)
     places = {
         (AreaKind.CITY, "PORT  ellery"),
         (AreaKind.POSTAL_CODE, "04101"),
         (AreaKind.COUNTY, "cumberland"),
         (AreaKind.SUBDIVISION, "alder glen"),
+        (AreaKind.MLS_AREA, "north shore"),
     }
     assert set(area_ids(office.id, places, create=False).values()) == {
         event.city_area_id,
         event.postal_code_area_id,
         event.county_area_id,
         event.subdivision_area_id,
+        event.mls_area_id,
+    }
+
+
+def test_an_event_carries_what_a_search_may_ask_further(db, office):
+    say(
+        office,
+        row(
+            waterfront_yn=True,
+            pool_private_yn=False,
+            garage_spaces=2,
+            association_fee=Decimal(1_200),
+            association_fee_frequency="Annually",
+            special_listing_conditions=["Trust", "Raffle", "Auction", "Trust"],
+            public_remarks="Sea-view, 3 minutes to the FERRY.",
+        ),
+    )
+    (listing,), (event,) = the(db, Listing, office_id=office.id), the(db, ListingEvent, office_id=office.id)
+    assert listing.special_listing_conditions == ["Auction", "Raffle", "Trust"]
+    assert listing.remarks_words == event.remarks_words == " sea view 3 minutes to the ferry "
+    assert (event.garage_spaces, event.association_fee_monthly) == (2, Decimal("100.00"))
+    assert event.features == 0b1001, "two bits each: the water's yes, the pool's no, two that nobody said"
+    assert event.special_conditions == 1 | 1 << 11 | 1 << 30, "and one for the word we do not know"
+
+
+def test_an_event_that_may_alert_nobody_leaves_the_words_out_and_unknown_is_not_no(db, office):
+    say(office, row(public_remarks="Sea view", special_listing_conditions=[]), origin=Origin.BACKFILL)
+    (listing,), (event,) = the(db, Listing, office_id=office.id), the(db, ListingEvent, office_id=office.id)
+    assert (listing.remarks_words, event.remarks_words) == (" sea view ", None)
+    assert (listing.special_listing_conditions, event.special_conditions, event.features) == (None, None, 0)
+
+
+@pytest.mark.parametrize(
+    ("values", "monthly"),
+    [
+        ({"association_fee": 250, "association_fee_frequency": "Monthly"}, "250.00"),
+        ({"association_fee": 1_000, "association_fee_frequency": "Quarterly"}, "333.33"),
+        ({"association_fee": 100, "association_fee_frequency": "Weekly"}, "433.33"),
+        ({"association_fee": 100, "association_fee_frequency": "Semi-Monthly"}, "200.00"),
+        ({"association_fee": 100, "association_fee_frequency": "Bi-Monthly"}, "50.00"),
+        ({"association_fee": 0}, "0.00"),
+        ({"association_fee": 250}, None),
+        ({"association_fee": 250, "association_fee_frequency": "One Time"}, None),
+        ({"association_fee": 250, "association_fee_frequency": "Now and then"}, None),
+        ({"association_fee_frequency": "Monthly"}, None),
+        ({"association_fee": 250, "association_fee_monthly": 99}, "99.00"),
+        ({"association_fee_monthly": 99}, "99.00"),
+    ],
+)
+def test_pa_06_a_fee_is_brought_to_a_month_and_never_guessed(db, office, values, monthly):
+    say(office, row(**values))
+    (listing,) = the(db, Listing, office_id=office.id)
+    assert listing.association_fee_monthly == (None if monthly is None else Decimal(monthly))
+
+
+def test_a_fee_follows_its_frequency_when_only_that_changes(db, office):
+    say(office, row(association_fee=1_200, association_fee_frequency="Monthly"))
+    (listing,) = the(db, Listing, office_id=office.id)
+    event = change(listing.id, {"association_fee_frequency": "Annually"}, office_id=office.id, now=NOW)
+    assert event.association_fee_monthly == Decimal("100.00")
+    assert event.changes == {
+        "association_fee_frequency": ["Monthly", "Annually"],
+        "association_fee_monthly": ["1200.00", "100.00"],
     }
 
 

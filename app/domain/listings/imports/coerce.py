@@ -142,6 +142,12 @@ def price(field: Field, cell: Any) -> Any:
     return _kept(field, amount)
 
 
+def fee(field: Field, cell: Any) -> Any:
+    """Dollars; 0 is no fee."""
+    amount = _amount(cell.strip().removeprefix("$").lstrip() if isinstance(cell, str) else cell)
+    return (_one_value(cell) or Flaw(f"{quoted(cell)} is not a fee")) if amount is None else _kept(field, amount)
+
+
 def area(field: Field, cell: Any) -> Any:
     """Square feet; 0 is no size."""
     amount = _amount(cell)
@@ -213,13 +219,13 @@ def lookups(field: Field, cell: Any) -> Any:
     """Several values of an open lookup, as a list or with commas between; those we do not know are kept and reported."""
     if isinstance(cell, dict):
         return _one_value(cell)
-    given = cell if isinstance(cell, list) else str(cell).split(",")
-    read = [lookup(field, one) for one in given if not blank(one)]
-    flaws = [one for one in read if isinstance(one, Flaw)]
-    kept = _kept(field, [one.kept if isinstance(one, Flaw) else one for one in read if one])
-    if isinstance(kept, Flaw) or not flaws:
+    given = [one for one in (cell if isinstance(cell, list) else str(cell).split(",")) if not blank(one)]
+    known = _WORDS.get(field.name, {})
+    strange = [one for one in given if folded(one) not in known]
+    kept = _kept(field, [known.get(folded(one), one) for one in given])
+    if isinstance(kept, Flaw) or not strange:
         return kept
-    return Flaw(flaws[0].reason, kept)
+    return Flaw(f"{quoted(strange[0])} is not a RESO value: kept as it came", kept)
 
 
 _FIVE_OR_NINE = re.compile(r"\d{5}(?:-?\d{4})?")
@@ -291,7 +297,12 @@ BY_KIND: dict[Kind, Coercer] = {
     Kind.DAY: day,
     Kind.MOMENT: moment,
 }
-BY_FIELD: dict[str, Coercer] = {"postal_code": postal_code, "year_built": year}
+BY_FIELD: dict[str, Coercer] = {
+    "postal_code": postal_code,
+    "year_built": year,
+    "association_fee": fee,
+    "association_fee_monthly": fee,
+}
 
 
 def usual(field: Field) -> Coercer:

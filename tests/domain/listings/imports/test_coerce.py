@@ -62,6 +62,14 @@ def read(name, cell):
         ("property_type", "ResidentialLease", "Residential Lease"),
         ("property_sub_type", "SingleFamilyResidence", "Single Family Residence"),
         ("property_sub_type", "Hotel/Motel", "Hotel/Motel"),
+        ("association_fee", "$1,250", Decimal(1_250)),
+        ("association_fee", "0", Decimal(0)),
+        ("association_fee_frequency", "SemiAnnually", "Semi-Annually"),
+        ("special_listing_conditions", ["ShortSale", "Standard", "ShortSale"], ["Short Sale", "Standard"]),
+        ("special_listing_conditions", "Standard, HUD owned,", ["HUD Owned", "Standard"]),
+        ("special_listing_conditions", [], None),
+        ("pool_private_yn", "true", True),
+        ("mls_area_major", " North  Shore", "North Shore"),
     ],
 )
 def test_a_readable_cell_is_its_value(name, cell, value):
@@ -105,6 +113,14 @@ def test_a_readable_cell_is_its_value(name, cell, value):
         ("waterfront_yn", "maybe", "“maybe” is neither yes nor no"),
         ("standard_status", "Sold", "“Sold” is not one of RESO’s eleven statuses"),
         ("postal_code", "10009.0", "“10009.0” is a number, not a postal code"),
+        ("association_fee", "on request", "“on request” is not a fee"),
+        ("association_fee", "-1", "association fee must be between 0 and 9999999.99"),
+        ("special_listing_conditions", {"a": 1}, "a list or a record stands where one value belongs"),
+        (
+            "special_listing_conditions",
+            [f"Word {n}" for n in range(51)],
+            "conditions of the sale: 50 values is the limit",
+        ),
         ("city", "x" * 101, "city is longer than 100 characters"),
         ("city", {"a": 1}, "a list or a record stands where one value belongs"),
     ],
@@ -118,6 +134,8 @@ def test_an_unreadable_cell_is_a_flaw_and_leaves_nothing(name, cell, reason):
     [
         ("property_type", "Castle", "Castle"),
         ("property_sub_type", "Tree House", "Tree House"),
+        ("special_listing_conditions", "Standard,Raffle", ["Raffle", "Standard"]),
+        ("association_fee_frequency", "Whenever", "Whenever"),
         ("postal_code", "4101", "4101"),
         ("city", "Bos\x00ton", "Boston"),
         ("city", "Bos\ufffdton", "Bos\ufffdton"),
