@@ -10,7 +10,7 @@ from flask_login import current_user
 
 from app.blueprints.contacts.forms import ZONES, ContactForm, differences
 from app.blueprints.contacts.words import look_of, suppression_words
-from app.domain.contacts import book, queries
+from app.domain.contacts import book, household, queries
 from app.domain.contacts.book import AddressTaken, ChangedMeanwhile, Faulty
 from app.domain.contacts.queries import SORTS, Filters
 from app.domain.digests.optout import how_asked
@@ -96,10 +96,32 @@ def show(contact_id: int) -> Response:
         suppressions=suppressions,
         standing=queries.standing_of(contact, suppressions),
         homes=queries.homes_shown(contact.id),
+        mates=[mate for mate in queries.household_of(contact.household_id) if mate.id != contact.id],
+        household_mail=queries.household_mail(contact.household_id),
         moments=queries.timeline_of(contact),
         schedule_words=schedule_words,
         state_of=state_of,
     )
+
+
+@bp.post("/<int:contact_id>/household")
+@access(*EDITORS)
+def share(contact_id: int) -> Response:
+    """Share alerts with another buyer of the office, or end it."""
+    if request.form.get("verb") == "leave":
+        household.leave(contact_id, office_id=current_user.office_id)
+        said = "They share alerts no more."
+    else:
+        household.share(
+            contact_id,
+            clean(request.form.get("email", ""))[:254],
+            request.form.get("mail", ""),
+            office_id=current_user.office_id,
+        )
+        said = "They share their alerts from now on."
+    db.session.commit()
+    flash(said, "good")
+    return go("contacts.show", contact_id=contact_id)
 
 
 @bp.get("/new")

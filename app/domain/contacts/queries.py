@@ -18,6 +18,7 @@ from app.domain.models import (
     BuyerListing,
     Contact,
     Digest,
+    Household,
     Member,
     MessageState,
     OutboundMessage,
@@ -230,6 +231,18 @@ def holder_of(office_id: int, email: str) -> Contact | None:
     return db.session.execute(
         select(Contact).where(Contact.office_id == office_id, Contact.email == email, Contact.email != "")
     ).scalar_one_or_none()
+
+
+def household_of(household_id: int | None) -> Sequence[Contact]:
+    """Those who share a household's alerts, in a fixed order; nobody without one."""
+    if household_id is None:
+        return []
+    return db.session.scalars(select(Contact).where(Contact.household_id == household_id).order_by(Contact.id)).all()
+
+
+def household_mail(household_id: int | None) -> str:
+    """Together, or each; empty without a household."""
+    return db.session.scalar(select(Household.mail).where(Household.id == household_id)) or "" if household_id else ""
 
 
 def is_member(office_id: int, member_id: int) -> bool:

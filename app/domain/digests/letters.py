@@ -166,6 +166,7 @@ def _write(message: Queued, head: SimpleNamespace, items: Sequence[Decision], ho
         date=message.message_date or now,
         envelope_sender=f"bounce+{sign(config.secret_key, Purpose.BOUNCE, message.id)}@{domain_of(config.mail_from)}",
         headers=list_headers(message, config, f"<{stop_url}>, <mailto:{stop_address}>", head.office_name),
+        also=tuple(Mailbox(address, name) for address, name in head.named_with or ()),
     )
 
 

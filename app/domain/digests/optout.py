@@ -61,6 +61,8 @@ class Watch:
     sentence: str
     is_active: bool
     is_of_this_mail: bool
+    is_own: bool
+    """False: of somebody who shares alerts with them (PA-09). They stop it for their own address alone."""
     ended_by_buyer: bool
     ended_by_itself: bool
     """Put to rest because nobody needed it (PA-17)."""
@@ -89,6 +91,8 @@ class Standing:
     addresses: Sequence[str]
     """Where the mail went, and where the person is reached now."""
     outbound_message_id: int | None
+    shares: bool
+    """Others are told of their homes, too (PA-09)."""
     watches: Sequence[Watch]
     stopped: frozenset[Reach]
 
@@ -128,6 +132,7 @@ def standing(token: str, now: datetime | None = None) -> Standing:
             row.search_query_human_readable,
             row.active_yn and row.id not in by_subscription,
             row.is_of_this_mail,
+            row.is_own,
             row.reason_active_or_disabled == ReasonActiveOrDisabled.CLIENT_DISABLED,
             row.reason_active_or_disabled in ENDS,
             row.is_warned and row.active_yn,
@@ -158,6 +163,7 @@ def standing(token: str, now: datetime | None = None) -> Standing:
         time_zone=found.time_zone,
         addresses=sorted({address for address in (found.recipient, found.email) if address}),
         outbound_message_id=found.outbound_message_id,
+        shares=found.shares,
         watches=watches,
         stopped=frozenset(stopped),
     )
@@ -174,7 +180,7 @@ def stop_mail(
     found = standing(token, now)
     ended = found.of_this_mail if reach is Reach.SEARCHES else found.watches
     for watch in ended:
-        if watch.is_active:
+        if watch.is_active and watch.is_own and not found.shares:  # else it goes on for the others (PA-09)
             saved.stop(watch.alert_subscription_id, ReasonActiveOrDisabled.CLIENT_DISABLED, now)
     # A search that staff paused is stopped too: when they resume it, the buyer's word still holds.
     scopes: list[tuple[SuppressionScope, int | None]] = [

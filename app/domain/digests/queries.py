@@ -166,7 +166,15 @@ WITH {_PEOPLE}, pair AS (
     SELECT d.token, c.first_name, c.full_name,
            CASE WHEN c.time_zone = '' THEN o.time_zone ELSE c.time_zone END AS time_zone,
            o.office_name, o.office_phone, o.office_address1, o.office_city, o.office_state_or_province,
-           o.office_postal_code, agent.member_full_name, agent.member_email, agent.member_mobile_phone
+           o.office_postal_code, agent.member_full_name, agent.member_email, agent.member_mobile_phone,
+           -- Whom a mail for a whole household names beside its own reader (PA-09).
+           CASE WHEN c.household_id IS NOT NULL THEN (
+               SELECT json_agg(json_build_array(twin.recipient, mate.full_name) ORDER BY mate.id)
+               FROM contact mate
+               JOIN household h ON h.id = mate.household_id AND h.mail = 'together'
+               JOIN digest twin ON twin.contact_id = mate.id AND twin.window_end = d.window_end
+                   AND twin.needs_approval = d.needs_approval AND twin.items_shown > 0
+               WHERE mate.household_id = c.household_id AND mate.id <> c.id) END AS named_with
     FROM digest d
     JOIN contact c ON c.id = d.contact_id
     JOIN office o ON o.id = d.office_id
@@ -247,7 +255,7 @@ def look(contact_id: int, digest_id: int, now: datetime) -> tuple[SimpleNamespac
 
 _ADDRESSEE = """
 SELECT m.id AS outbound_message_id, c.office_id, o.office_name, c.id AS contact_id, c.email,
-       coalesce(m.recipient, c.email) AS recipient, m.digest_id,
+       coalesce(m.recipient, c.email) AS recipient, m.digest_id, c.household_id IS NOT NULL AS shares,
        CASE WHEN c.time_zone = '' THEN o.time_zone ELSE c.time_zone END AS time_zone
 """
 
@@ -269,7 +277,8 @@ WHERE s.token = :token
 """)
 
 WATCHES = text("""
-SELECT s.id, s.active_yn, s.reason_active_or_disabled, s.saved_search_id, ss.version, s.schedule_type, s.send_time,
+-- Their own, and those of who shares alerts with them that this mail spoke for.
+SELECT s.contact_id = :contact_id AS is_own, s.id, s.active_yn, s.reason_active_or_disabled, s.saved_search_id, ss.version, s.schedule_type, s.send_time,
        s.daily_schedule, s.kinds, s.paused_until, s.warned_at IS NOT NULL AS is_warned, ss.search_query_human_readable,
        coalesce(nullif(ss.saved_search_name, ''), rtrim(ss.search_query_human_readable, '.')) AS saved_search_name,
        CASE WHEN CAST(:digest_id AS bigint) IS NULL THEN s.token = :token
@@ -281,6 +290,7 @@ SELECT s.id, s.active_yn, s.reason_active_or_disabled, s.saved_search_id, ss.ver
 FROM alert_subscription s
 JOIN saved_search ss ON ss.id = s.saved_search_id
 WHERE s.contact_id = :contact_id
+   OR s.id IN (SELECT i.alert_subscription_id FROM digest_item i WHERE i.digest_id = :digest_id)
 ORDER BY s.id
 """)
 
@@ -350,6 +360,24 @@ def homes_of_page(digest_id: int, listing_id: int | None = None) -> Sequence[tup
     if listing_id is not None:
         statement = statement.where(DigestItem.listing_id == listing_id)
     return [(item, home) for item, home in db.session.execute(statement)]
+
+
+OPENINGS = text("""
+SELECT DISTINCT i.listing_id, x.open_house_start_time, x.open_house_end_time, x.open_house_status,
+       coalesce(nullif(l.property_time_zone_name, ''), o.time_zone) AS time_zone
+FROM digest_item i
+JOIN listing_event e ON e.seq = i.event_seq
+JOIN open_house x ON x.id = e.open_house_id
+JOIN listing l ON l.id = i.listing_id
+JOIN office o ON o.id = i.office_id
+WHERE i.digest_id = :digest_id AND i.kind = 'Open house' AND i.outcome IN ('shown', 'merged')
+ORDER BY i.listing_id, x.open_house_start_time
+""")
+
+
+def openings_of_page(digest_id: int) -> Sequence[Values]:
+    """The open houses that a digest told of, as they are now."""
+    return [dict(row) for row in db.session.execute(OPENINGS, {"digest_id": digest_id}).mappings()]
 
 
 INSERT_DIGESTS = text("""

@@ -44,6 +44,8 @@ class Letter:
     date: datetime
     envelope_sender: str
     headers: tuple[tuple[str, str], ...] = field(default=())
+    also: tuple[Mailbox, ...] = field(default=())
+    """Whom it names beside the recipient; each of them gets a letter of their own."""
 
 
 def one_line(words: str) -> str:
@@ -61,7 +63,10 @@ def assemble(letter: Letter) -> bytes:
     boundary = "=_" + hashlib.sha256(letter.message_id.encode()).hexdigest()[:24]
     lines = [
         _address_line("From", letter.sender),
-        _address_line("To", letter.recipient),
+        f",{_BREAK} ".join(
+            [_address_line("To", letter.recipient)]
+            + [_address_line("To", each).removeprefix("To: ") for each in letter.also]
+        ),
         *([_address_line("Reply-To", letter.reply_to)] if letter.reply_to else []),
         _text_line("Subject", letter.subject),
         f"Date: {format_datetime(letter.date)}",

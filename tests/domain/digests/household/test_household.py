@@ -1,0 +1,151 @@
+"""Two people share their alerts: each address is told once, of what either of them looks for (PA-09)."""
+
+from __future__ import annotations
+
+from datetime import time, timedelta
+
+import pytest
+from sqlalchemy import update
+
+from app.domain.contacts import household
+from app.domain.digests.letters import COMPOSERS
+from app.domain.digests.optout import Reach, stop_mail
+from app.domain.errors import Conflict, Invalid
+from app.domain.messages.keys import Purpose, sign
+from app.domain.messages.send import send_due
+from app.domain.models import AlertSubscription, BuyerListing, Contact
+from app.domain.ops.balance import balance
+from tests.domain.digests.world import NOON, build, digests, items, messages, news, subscribe
+
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+def couple(make, office):
+    made = [
+        make.contact(office, first_name=name, full_name=f"{name} Carter", email=f"{name.lower()}@example.com")
+        for name in ("Amelia", "Ben")
+    ]
+    household.share(made[0].id, made[1].email, "together", office_id=office.id)
+    return made
+
+
+def told() -> list[tuple[str, int]]:
+    return sorted((digest.recipient, digest.items_shown) for digest in digests())
+
+
+def test_pa_09_what_one_looks_for_both_are_told_each_address_once(make, office, couple):
+    amelia, ben = couple
+    shared, own = news(office)[1], news(office)[1]
+    make.match(subscribe(amelia), shared, own)
+    make.match(subscribe(ben), shared)
+    assert build()["messages"] == 2
+    assert told() == [("amelia@example.com", 2), ("ben@example.com", 2)]
+    assert {message.recipient for message in messages()} == {"amelia@example.com", "ben@example.com"}
+
+
+@pytest.mark.parametrize(("mail", "named"), [("together", 2), ("each", 1)])
+def test_pa_09_one_mail_names_both_or_each_has_their_own(make, office, couple, relay, catcher, *, mail, named):
+    amelia, ben = couple
+    household.share(amelia.id, ben.email, mail, office_id=office.id)
+    make.match(subscribe(amelia), news(office)[1])
+    build()
+    assert send_due(COMPOSERS, relay=relay, now=NOON)["sent"] == 2
+    letters = catcher.messages()
+    assert sorted(letter.summary.recipients[0] for letter in letters) == ["amelia@example.com", "ben@example.com"]
+    for letter in letters:
+        assert letter.header("To").count("@") == named
+
+
+def test_pa_09_suppression_is_of_one_address(make, office, couple):
+    amelia, _ = couple
+    make.suppression(office, "ben@example.com")
+    make.match(subscribe(amelia), news(office)[1])
+    assert build()["messages"] == 1
+    assert [message.recipient for message in messages()] == ["amelia@example.com"]
+    assert [item.drop_reason for item in items() if item.recipient == "ben@example.com"] == ["suppressed"]
+
+
+def test_pa_07_what_one_of_them_was_told_before_they_shared_is_not_told_again(make, office, db):
+    amelia, ben = make.contact(office, email="amelia@example.com"), make.contact(office, email="ben@example.com")
+    _, event = news(office)
+    make.match(subscribe(amelia), event)
+    build()
+    household.share(amelia.id, ben.email, "each", office_id=office.id)
+    make.match(subscribe(ben), event)
+    build(NOON + HOUR)
+    assert len(messages()) == 1
+    assert [item.drop_reason for item in items() if item.drop_reason] == ["already_told"] * 2
+
+
+def test_pa_09_the_reader_s_own_price_is_the_one_compared_and_remembered(make, office, couple, relay, db):
+    amelia, ben = couple
+    home, event = news(office)
+    make.match(subscribe(amelia), event)
+    build()
+    send_due(COMPOSERS, relay=relay, now=NOON)
+    for contact in (amelia, ben):
+        assert db.session.get(BuyerListing, (contact.id, home.id)).last_price_shown == home.list_price
+
+
+def test_pa_09_one_click_of_one_of_them_leaves_the_other_their_mail(make, office, couple, app, db):
+    amelia, ben = couple
+    subscription = subscribe(amelia)
+    make.match(subscription, news(office)[1])
+    build()
+    for reader, other in ((ben, amelia), (amelia, ben)):
+        mine = next(message for message in messages() if message.recipient == reader.email)
+        signed = sign(app.extensions["porchlight"].secret_key, Purpose.ONE_CLICK, mine.id)
+        stop_mail(f"{subscription.token}.{signed}", Reach.SEARCHES, now=NOON)
+        db.session.commit()
+        make.match(subscription, news(office)[1])
+        build(NOON + HOUR if reader is ben else NOON + 2 * HOUR)
+        newest = messages()[-1]
+        if reader is ben:
+            assert newest.recipient == other.email
+    assert len(messages()) == 3
+    assert db.session.get(AlertSubscription, subscription.id).active_yn
+
+
+def test_pa_09_a_daily_mail_of_one_goes_to_both_and_the_matches_are_accounted_for_once(make, office, couple, db):
+    amelia, _ = couple
+    daily = subscribe(amelia, schedule_type="Daily", send_time=time(12), next_send_timestamp=NOON)
+    make.match(daily, news(office)[1])
+    assert build()["messages"] == 2
+    assert build(NOON) is None
+    sums = {line.key: line.remainder for line in balance(NOON - HOUR, NOON + HOUR)}
+    assert sums["matches"] == 0
+
+
+def test_who_shares_no_more_is_told_of_their_own_alone(make, office, couple, db):
+    amelia, ben = couple
+    household.leave(ben.id, office_id=office.id)
+    db.session.commit()
+    assert db.session.query(Contact).filter(Contact.household_id.is_not(None)).count() == 0
+    make.match(subscribe(amelia), news(office)[1])
+    build()
+    assert told() == [("amelia@example.com", 1)]
+
+
+def test_a_household_is_of_two_people_with_addresses_of_one_office(make, office, couple):
+    amelia, ben = couple
+    other = make.contact(office)
+    with pytest.raises(Invalid):
+        household.share(other.id, other.email, "each", office_id=office.id)
+    with pytest.raises(Invalid):
+        household.share(other.id, make.contact(make.office()).email, "each", office_id=office.id)
+    with pytest.raises(Invalid):
+        household.share(other.id, ben.email, "whenever", office_id=office.id)
+    fourth = make.contact(office)
+    household.share(other.id, fourth.email, "each", office_id=office.id)
+    with pytest.raises(Conflict):
+        household.share(amelia.id, fourth.email, "each", office_id=office.id)
+
+
+def test_pa_09_somebody_without_an_address_or_who_left_has_no_mail_of_the_household(make, office, couple, db):
+    amelia, ben = couple
+    db.session.execute(update(Contact).where(Contact.id == ben.id).values(contact_status="Inactive"))
+    db.session.commit()
+    make.match(subscribe(amelia), news(office)[1])
+    build()
+    assert told() == [("amelia@example.com", 1)]
