@@ -52,8 +52,17 @@ def build_some(
     """
     now = now or datetime.now(UTC)
     leaders = due.lock_due(window_end, limit)
-    if not leaders:
-        return None
+    return _build_for(leaders, _Window(window_end, now, job_run_id, release=release)) if leaders else None
+
+
+def build_for(contact_id: int, window_end: datetime, now: datetime) -> dict[str, int]:
+    """The same for one person and their household alone, whether or not they are due. For a preview, whose transaction
+    is taken back."""
+    return _build_for([contact_id], _Window(window_end, now, None, release=False))
+
+
+def _build_for(leaders: list[int], window: _Window) -> dict[str, int]:
+    window_end, now = window.end, window.now
     # A second statement on purpose: it sees what a builder that had these people before us has committed.
     people = {row.id: row for row in due.people(leaders, window_end, now)}
     clocks = _Clocks(due.due_clocks(list(people), window_end), window_end)
