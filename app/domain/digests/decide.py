@@ -238,11 +238,14 @@ def _judge(match: Match, baseline: Decimal | None, told: frozenset[Fingerprint])
     first: Decision | None = None
     happened = kinds_of(match)
     offered = [kind for kind in happened if match.wanted_kinds & KIND_BITS[kind]]
-    for kind in offered or happened or [_nothing(match)]:
+    unwanted = [kind for kind in happened if kind is not AlertKind.STATUS_CHANGE] or (
+        [] if match.event_kinds & match.wanted_kinds else happened
+    )
+    for kind in offered or unwanted or [_nothing(match)]:
         fingerprint = _fingerprint(match, kind, told)
         reason = (
             _in_the_way(match, kind)
-            or (None if offered else DropReason.NOT_WANTED if happened else _why_nothing(match))
+            or (None if offered else DropReason.NOT_WANTED if unwanted else _why_nothing(match))
             or _refusal(match, kind, baseline, told)
         )
         if not reason and (match.listing_id, kind.value, fingerprint) in told:
@@ -290,7 +293,10 @@ def kinds_of(match: Match) -> list[AlertKind]:
 
 def _nothing(match: Match) -> AlertKind:
     """What an event would have been news of."""
-    return next((kind for kind in AlertKind if match.event_kinds & KIND_BITS[kind]), AlertKind.PRICE_DROP)
+    if match.event_kinds & NOW_MATCHES and not match.took_before:
+        return AlertKind.NOW_MATCHES
+    kinds = match.event_kinds & match.wanted_kinds or match.event_kinds
+    return next((kind for kind in AlertKind if kinds & KIND_BITS[kind]), AlertKind.PRICE_DROP)
 
 
 def _why_nothing(match: Match) -> DropReason:

@@ -18,12 +18,12 @@ from app.domain.digests.letterhead import list_headers, sender_of
 from app.domain.digests.lifecycle import notices
 from app.domain.digests.look import matches_of, told_of
 from app.domain.digests.styles import renderer
-from app.domain.digests.words import MOST_IN_MAIL, Alert, Line, News, Search
+from app.domain.digests.words import MOST_IN_MAIL, Alert, Line, News, OpenTime, Search
 from app.domain.messages.keys import Purpose, sign
 from app.domain.messages.mime import Letter, Mailbox, one_line
 from app.domain.messages.queue import Gone, Queued
 from app.domain.messages.send import Composer
-from app.domain.models import ItemOutcome, MessageState, Stream
+from app.domain.models import AlertKind, ItemOutcome, MessageState, Stream
 from app.extensions import db, settings
 from app.gateways.mail import domain_of
 
@@ -113,12 +113,12 @@ def _write(message: Queued, head: SimpleNamespace, items: Sequence[Decision], ho
     config = settings()
     zone = words.zone_named(head.time_zone)
     page_url = f"{config.public_url.rstrip('/')}/d/{head.token}"
-    searches = _searches_by_home(items, homes)
+    searches, openings = _searches_by_home(items, homes), _openings_by_home(items, homes)
     shown = sorted((item for item in items if item.position is not None), key=lambda item: item.position or 0)
     lines = []
     for item in shown[:MOST_IN_MAIL]:
         home, listing_id = homes[item.match.alert_subscription_id, item.match.event_seq], item.match.listing_id
-        news = News.of(item, home.listing_sent_timestamp)
+        news = News.of(item, home.listing_sent_timestamp, openings.get(listing_id, ()))
         lines.append(
             words.line_of(
                 news, home, listing_id, searches=searches[listing_id], url=f"{page_url}/{listing_id}", zone=zone
@@ -195,6 +195,16 @@ def _searches_by_home(items: Sequence[Decision], homes: Homes) -> dict[int, list
                 row.token,
             )
     return {listing: [by_id[number] for number in sorted(by_id)] for listing, by_id in found.items()}
+
+
+def _openings_by_home(items: Sequence[Decision], homes: Homes) -> dict[int, list[OpenTime]]:
+    """The open houses that are told: on a line of their own, or along with stronger news of the home."""
+    found: dict[int, dict[str, OpenTime]] = defaultdict(dict)
+    for item in items:
+        if item.kind is AlertKind.OPEN_HOUSE and item.outcome is not ItemOutcome.DROPPED:
+            opening = homes[item.match.alert_subscription_id, item.match.event_seq].opening
+            found[item.match.listing_id][opening["open_house_key"]] = OpenTime.of(opening)
+    return {listing: list(by_key.values()) for listing, by_key in found.items()}
 
 
 def _render(name: str, alert: Alert) -> str:

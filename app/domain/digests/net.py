@@ -45,11 +45,13 @@ class Net(NamedTuple):
 
 
 def net(home: Values, past: Sequence[Values], criteria: Criteria) -> Net:
-    """`past` are the alertable events since the watermark, oldest first: kinds, changes, and `at`, when they were
-    recorded. Events that may alert nobody are no part of it: what a correction changed was so before."""
+    """`past` are the events since the watermark, oldest first: kinds, alertable, changes, and `at`, when they were
+    recorded. Corrections are no part of it: what they changed was so before. A first sight that may alert nobody is
+    where the home begins to be there."""
     entered = 0
     for event in past:
-        entered |= event["kinds"] & (NEW | BACK)
+        entered |= event["kinds"] & (NEW | BACK) if event["alertable"] else 0
+    past = [event for event in past if event["alertable"] or not _is_first_sight(event)]
     before = undone(home, [event["changes"] for event in past])
     if before is None:
         return Net(entered, took_before=False, is_unchanged=False)
@@ -64,6 +66,10 @@ def net(home: Values, past: Sequence[Values], criteria: Criteria) -> Net:
         is_unchanged=criteria.matches(before),
         cause=None if took_before else _cause(home, fair, criteria),
     )
+
+
+def _is_first_sight(event: Values) -> bool:
+    return event["changes"].get("standard_status", [""])[0] is None
 
 
 def _was_there(home: Values, before: Values) -> bool:

@@ -6,6 +6,7 @@ Anybody who has the link may see them, so there is nothing of the buyer on them,
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,7 +14,7 @@ from decimal import Decimal
 
 from app.display import money, number
 from app.domain.digests import queries, words
-from app.domain.digests.words import Line, News
+from app.domain.digests.words import Line, News, OpenTime
 from app.domain.errors import NotFound
 from app.domain.messages.mime import one_line
 from app.domain.models import AlertKind, DigestItem, Listing
@@ -92,9 +93,19 @@ def _page(token: str, listing_id: int | None, now: datetime) -> tuple[Page, Sequ
         raise NotFound("This link is not one of ours.")
     zone = words.zone_named(head.time_zone)
     rows = queries.homes_of_page(head.id, listing_id)
+    openings: dict[int, list[OpenTime]] = defaultdict(list)
+    for row in queries.openings_of_page(head.id):
+        openings[row["listing_id"]].append(OpenTime.of(row))
     homes = []
     for item, home in rows:
-        news = News(AlertKind(item.kind), item.price_before, item.price_shown)
+        news = News(
+            AlertKind(item.kind),
+            item.price_before,
+            item.price_shown,
+            fingerprint=item.fingerprint,
+            cause=item.cause,
+            openings=openings.get(home.id, ()),
+        )
         line = words.line_of(news, home, home.id, searches=(), url=f"/d/{token}/{home.id}", zone=zone)
         is_shown = home.internet_entire_listing_display_yn
         homes.append(Home(line if is_shown else None, home.standard_status, _since(item.price_shown, home)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import textwrap
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, time
 from decimal import Decimal
@@ -18,8 +18,8 @@ from markupsafe import Markup, escape
 from app.display import money, number
 from app.domain.digests.decide import Decision
 from app.domain.messages.mime import one_line
-from app.domain.models import AlertKind
-from app.domain.models.lookups import ScheduleType
+from app.domain.models import AlertKind, MatchCause, OpenHouseStatus
+from app.domain.models.lookups import ScheduleType, StandardStatus
 
 MOST_IN_MAIL = 25
 """Listings in one email (PA-11); the page has them all."""
@@ -37,7 +37,25 @@ TONES = {
     AlertKind.OPEN_HOUSE: "back",
     AlertKind.STATUS_CHANGE: "back",
 }
-
+TITLES = {
+    AlertKind.BACK_ON_MARKET: ("back on the market", "back on the market"),
+    AlertKind.NEW: ("new home", "new homes"),
+    AlertKind.PRICE_DROP: ("price came down", "prices came down"),
+    AlertKind.NOW_MATCHES: ("home now matches", "homes now match"),
+    AlertKind.OPEN_HOUSE: ("open house", "open houses"),
+    AlertKind.STATUS_CHANGE: ("home has a new status", "homes have a new status"),
+}
+"""What a mail of one kind is about: of one home, and of several."""
+COUNTED = {
+    AlertKind.BACK_ON_MARKET: ("back on the market", "back on the market"),
+    AlertKind.NEW: ("new", "new"),
+    AlertKind.PRICE_DROP: ("price drop", "price drops"),
+    AlertKind.NOW_MATCHES: ("that now matches", "that now match"),
+    AlertKind.OPEN_HOUSE: ("open house", "open houses"),
+    AlertKind.STATUS_CHANGE: ("change of status", "changes of status"),
+}
+BECAME = {StandardStatus.ACTIVE_UNDER_CONTRACT.value: "under contract", StandardStatus.CLOSED.value: "sold"}
+"""Statuses as a buyer says them; the others are said as they are."""
 
 _PHONE = re.compile(r"\+?[(]?\d[\d ().\u2010-\u2013/-]{5,30}\d")
 _HELD = "\ue000"
@@ -76,18 +94,42 @@ class Line(NamedTuple):
     why: str
     by: str
     url: str
+    openings: str
+    """Open house Sunday, November 22, 1:00 PM to 3:00 PM EST."""
+
+
+class OpenTime(NamedTuple):
+    """An open house, on the wall of the property."""
+
+    begins: datetime
+    ends: datetime | None
+    is_off: bool = False
+
+    @classmethod
+    def of(cls, opening: Mapping[str, Any]) -> OpenTime:
+        """An open house's columns and the zone it is read in; times as PostgreSQL writes them, or as they are."""
+        zone = zone_named(opening["time_zone"])
+        begins, ends = (
+            moment and (moment if isinstance(moment, datetime) else datetime.fromisoformat(moment)).astimezone(zone)
+            for moment in (opening["open_house_start_time"], opening["open_house_end_time"])
+        )
+        return cls(begins, ends, opening["open_house_status"] == OpenHouseStatus.CANCELED)
 
 
 class News(NamedTuple):
-    """What is said of a home: the kind, the price before and now, and when the buyer saw it at the former."""
+    """What is said of a home: the kind, the price before and now, and when the buyer saw it at the former; what made it
+    match, what it has become, and when it can be seen."""
 
     kind: AlertKind
     price_before: Decimal | None
     price_shown: Decimal | None
     saw_before_at: datetime | None = None
+    fingerprint: str = ""
+    cause: str | None = None
+    openings: Sequence[OpenTime] = ()
 
     @classmethod
-    def of(cls, item: Decision, saw_at: str | None) -> News:
+    def of(cls, item: Decision, saw_at: str | None, openings: Sequence[OpenTime] = ()) -> News:
         """`saw_at` as PostgreSQL writes it."""
         saw_it = item.price_before is not None and item.match.last_price_shown == item.price_before and saw_at
         return cls(
@@ -95,6 +137,9 @@ class News(NamedTuple):
             item.price_before,
             item.price_shown,
             datetime.fromisoformat(saw_at) if saw_it and saw_at else None,
+            item.fingerprint,
+            item.cause,
+            openings,
         )
 
 
@@ -133,7 +178,7 @@ def line_of(news: News, home: Any, listing_id: int, *, searches: Sequence[Search
         listing_id=listing_id,
         kind=news.kind,
         tone=TONES[news.kind],
-        badge=_badge(news),
+        badge=_badge(news, home),
         plate=plate_of(street),
         photo=home.preferred_photo_url,
         headline=street or what_it_is(home),
@@ -144,6 +189,7 @@ def line_of(news: News, home: Any, listing_id: int, *, searches: Sequence[Search
         why=_why(news, searches, zone) if searches else "",
         by=listed_by(home),
         url=url,
+        openings=openings_of(news.openings),
     )
 
 
@@ -204,15 +250,52 @@ def listed_by(home: Any) -> str:
     return "Listed by " + ", ".join(part for part in (firm, one_line(home.list_office_phone)) if part)
 
 
-def _badge(news: News) -> str:
-    if news.kind is AlertKind.PRICE_DROP and news.price_before is not None and news.price_shown is not None:
-        return f"{news.kind}, {money(news.price_before - news.price_shown)}"
+def _badge(news: News, home: Any) -> str:
+    fell = ""
+    if news.price_before is not None and news.price_shown is not None:
+        fell = money(news.price_before - news.price_shown)
+    if news.kind is AlertKind.PRICE_DROP and fell:
+        return f"{news.kind}, {fell}"
+    if news.kind is AlertKind.NOW_MATCHES and news.cause:
+        return f"{news.kind}: {_cause(news.cause, fell, home)}"
+    if news.kind is AlertKind.STATUS_CHANGE:
+        return f"Now {BECAME.get(news.fingerprint, news.fingerprint)}"
+    if news.kind is AlertKind.OPEN_HOUSE and news.openings:
+        first = news.openings[0]
+        if first.is_off:
+            return "Open house canceled"
+        is_moved = " " in news.fingerprint
+        return f"{news.kind} {'moved to ' if is_moved else ''}{first.begins:%A}, {clock_of(first.begins)}"
     return news.kind.value
+
+
+def _cause(cause: str, fell: str, home: Any) -> str:
+    if cause == MatchCause.PRICE and fell:
+        return f"price came down {fell}"
+    if cause == MatchCause.DETAILS:
+        return "its details were filled in"
+    return "it is Active again" if home.standard_status == StandardStatus.ACTIVE else "its status changed"
+
+
+def openings_of(openings: Sequence[OpenTime]) -> str:
+    """Open house Sunday, November 22, 1:00 PM to 3:00 PM EST. Soonest first."""
+    if not openings:
+        return ""
+    said = [_opening(one) for one in sorted(openings, key=lambda one: one.begins)]
+    return f"Open house {'; '.join(said)}."
+
+
+def _opening(one: OpenTime) -> str:
+    ends = f" to {clock_of(one.ends)}" if one.ends else ""
+    off = ": canceled" if one.is_off else ""
+    return f"{one.begins:%A}, {one.begins:%B} {one.begins.day}, {clock_of(one.begins)}{ends} {one.begins:%Z}{off}"
 
 
 def _why(news: News, searches: Sequence[Search], zone: ZoneInfo) -> str:
     names = [search.name for search in searches]
     many = "" if len(names) == 1 else f"{count_words(len(names)).lower()} of your searches: "
+    if news.kind is AlertKind.STATUS_CHANGE:
+        return f"You know it from {many}{_named(names)}."
     words = f"Matches {many}{_named(names)}."
     if news.saw_before_at is not None and news.price_before != news.price_shown:
         seen = news.saw_before_at.astimezone(zone)
@@ -242,6 +325,12 @@ def _news_of(line: Line) -> str:
         return f"{name} is down {line.badge.partition(', ')[2]}"
     if line.kind is AlertKind.BACK_ON_MARKET:
         return f"{name} is back on the market"
+    if line.kind is AlertKind.NOW_MATCHES:
+        return f"{name} now matches at {line.price}" if line.price.startswith("$") else f"{name} now matches"
+    if line.kind is AlertKind.STATUS_CHANGE:
+        return f"{name} is {line.badge[0].lower()}{line.badge[1:]}"
+    if line.kind is AlertKind.OPEN_HOUSE:
+        return f"{name}: {line.badge[0].lower()}{line.badge[1:]}"
     return f"{name} is new at {line.price}" if line.price.startswith("$") else f"{name} is new"
 
 
@@ -250,26 +339,17 @@ def title_of(lines: Sequence[Line], total: int, first_name: str) -> str:
     name = f", {_clip(one_line(first_name), LONGEST_NAME)}" if one_line(first_name) else ""
     if len(kinds) == 1 and total == len(lines):
         kind = lines[0].kind
-        if kind is AlertKind.NEW:
-            return f"{count_words(total)} new {'home' if total == 1 else 'homes'}{name}"
-        if kind is AlertKind.BACK_ON_MARKET:
-            return f"{count_words(total)} back on the market{name}"
-        return (
-            f"{count_words(total)} price came down" if total == 1 else f"{count_words(total)} prices came down"
-        ) + name
+        one, many = TITLES[kind]
+        return f"{count_words(total)} {one if total == 1 else many}{name}"
     return f"{count_words(total)} homes for you{name}"
 
 
 def intro_of(lines: Sequence[Line], searches: Sequence[Search], total: int) -> str:
     """Two new, one price drop and one back on the market, for “Family home”."""
     counts = Counter(line.kind for line in lines)
-    parts = []
-    if back := counts[AlertKind.BACK_ON_MARKET]:
-        parts.append(f"{count_words(back).lower()} back on the market")
-    if new := counts[AlertKind.NEW]:
-        parts.append(f"{count_words(new).lower()} new")
-    if drops := counts[AlertKind.PRICE_DROP]:
-        parts.append(f"{count_words(drops).lower()} {'price drop' if drops == 1 else 'price drops'}")
+    parts = [
+        f"{count_words(count).lower()} {COUNTED[kind][count > 1]}" for kind in AlertKind if (count := counts[kind])
+    ]
     names = _named([search.name for search in searches])
     if len(parts) == 1:
         return f"For {names}."
