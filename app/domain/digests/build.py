@@ -66,7 +66,6 @@ def _build_for(leaders: list[int], window: _Window) -> dict[str, int]:
     # A second statement on purpose: it sees what a builder that had these people before us has committed.
     people = {row.id: row for row in due.people(leaders, window_end, now)}
     clocks = _Clocks(due.due_clocks(list(people), window_end), window_end)
-    window = _Window(window_end, now, job_run_id, release=release)
     counts = Counter(recipients=len(people))
     rows: dict[int, list[queries.AnyRow]] = defaultdict(list)
     for row in due.waiting(list(people), window_end):
