@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 
 import pytest
 from sqlalchemy import delete
@@ -135,3 +136,25 @@ def test_the_rail_shows_the_places_that_a_role_may_enter(make, office, sign_in, 
 def test_the_style_guide_is_for_administrators(as_admin, as_staff):
     assert as_admin.get("/styleguide").status_code == 200
     assert as_staff.get("/styleguide").status_code == 403
+
+
+def test_a_search_about_to_stop_stands_here_and_is_kept_with_one_click_pa_17(as_agent, make, office, db):
+    search = make.saved_search(make.contact(office, full_name="Amelia Carter"), saved_search_name="Family home")
+    subscription = make.subscription(
+        search, reason_active_or_disabled="Final Ignored Warning", warned_at=datetime.now(UTC)
+    )
+    db.session.commit()
+    assert "“Family home” of Amelia Carter stops soon" in as_agent.get("/").text
+    answer = as_agent.post(f"/searches/{search.id}/keep", data={"next": "/"})
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/")
+    db.session.refresh(subscription)
+    assert (subscription.active_yn, subscription.warned_at) == (True, None)
+    assert "stops soon" not in as_agent.get("/").text
+
+
+def test_who_only_looks_is_not_asked_to_keep_a_search(as_viewer, make, office, db):
+    search = make.saved_search(make.contact(office))
+    make.subscription(search, reason_active_or_disabled="Final Ignored Warning", warned_at=datetime.now(UTC))
+    db.session.commit()
+    assert "stops soon" not in as_viewer.get("/").text
+    assert as_viewer.post(f"/searches/{search.id}/keep").status_code == 403

@@ -12,7 +12,7 @@ from wtforms.validators import Regexp
 
 from app.domain.today.day import day
 from app.extensions import settings
-from app.web import ADMINS, EVERYONE, STAFF, access, house_verdict, may, page, safe_next
+from app.web import ADMINS, EDITORS, EVERYONE, STAFF, access, house_verdict, may, page, safe_next
 
 bp = Blueprint("home", __name__)
 
@@ -38,6 +38,7 @@ def today() -> Response:
             current_user.office,
             sees_the_works=may(*STAFF),
             mends_the_works=may(*ADMINS),
+            keeps_searches=may(*EDITORS),
             trouble=_trouble(),
             now=now,
         ),

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from flask import Response, flash, request
+from flask import Response, flash, redirect, request, url_for
 from flask_login import current_user
 
 from app.blueprints.searches import bp
 from app.blueprints.searches.builder import PAUSES, Desk
 from app.domain.contacts import queries as people
+from app.domain.digests import lifecycle
 from app.domain.errors import Conflict, Invalid
 from app.domain.models.lookups import ReasonActiveOrDisabled
 from app.domain.searches import saved
@@ -18,7 +19,7 @@ from app.domain.searches.desk import queries
 from app.domain.searches.desk.queries import MissedHome, VersionRow
 from app.domain.searches.desk.words import Change, changes_between
 from app.extensions import db
-from app.web import EDITORS, EVERYONE, access, clean, go, page, wants_fragment, with_args
+from app.web import EDITORS, EVERYONE, access, clean, go, page, safe_next, wants_fragment, with_args
 
 MOST_VERSIONS = 200
 MOST_BUYERS = 20
@@ -159,3 +160,19 @@ def bring_back(search_id: int) -> Response:
 def _chosen(name: str, allowed: list[int], otherwise: int) -> int:
     wanted = request.args.get(name, type=int)
     return wanted if wanted in allowed else otherwise
+
+
+@bp.post("/<int:search_id>/keep")
+@access(*EDITORS)
+def keep(search_id: int) -> Response:
+    """Somebody wants it: its warning is taken back, and the days of PA-17 begin anew."""
+    desk = Desk.of(search_id)
+    try:
+        lifecycle.keep_sending(desk.subscription_id, office_id=current_user.office_id)
+    except (Invalid, Conflict) as refusal:
+        db.session.rollback()
+        flash(f"It stays off. {refusal.sentence}", "bad")
+        return go("searches.show", search_id=search_id)
+    db.session.commit()
+    flash("It keeps sending; the warning is taken back.", "good")
+    return redirect(safe_next(request.form.get("next")) or url_for("searches.show", search_id=search_id), 303)

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from app.domain.digests.lifecycle.queries import about_to_end
 from app.domain.models import KIND_BITS, AlertKind, ImportBatch, Incident, IncidentTone, JobRun, JobSchedule, Office
 from app.domain.ops.queries.incidents import open_now
 from app.domain.today import queries
 from app.domain.today.days import windows
 
+MOST_ENDING = 5
 QUIET = frozenset({"sweep"})
 """Schedules that run every minute: no news in a day's plan."""
 
@@ -30,10 +32,12 @@ class Needs:
     unknown_mails: int = 0
     newest_unknown: int | None = None
     unknown_reasons: Sequence[str] = ()
+    ending: Sequence[Any] = ()
+    """Searches that stop by themselves soon, unless somebody keeps them (PA-17)."""
 
     def __len__(self) -> int:
         works = len(self.incidents) + bool(self.trouble) + len(self.runs) + len(self.paused)
-        return works + len(self.imports) + bool(self.unknown_mails)
+        return works + len(self.imports) + bool(self.unknown_mails) + len(self.ending)
 
 
 @dataclass(frozen=True)
@@ -117,10 +121,11 @@ def day(
     *,
     sees_the_works: bool,
     mends_the_works: bool = False,
+    keeps_searches: bool = False,
     trouble: str = "",
     now: datetime | None = None,
 ) -> Day:
-    """The day of an office up to `now`, in nine queries. What only the works' own people can mend is left out for
+    """The day of an office up to `now`, in ten queries. What only the works' own people can mend is left out for
     others (`sees_the_works`), and incidents need those who can end them (`mends_the_works`). `trouble`: what the lamp
     says while it is red."""
     now = now or datetime.now(UTC)
@@ -128,7 +133,8 @@ def day(
     tonight = days[-1].end
     lines = queries.schedules()
     next_alerts = next((line.next_due_at for line in lines if line.kind == "alerts" and line.enabled), None)
-    needs = Needs()
+    ending = about_to_end(office.id, limit=MOST_ENDING) if keeps_searches else ()
+    needs = Needs(ending=ending)
     if sees_the_works:
         unknown, newest_unknown, unknown_reasons = queries.unknown_mails(office.id)
         runs = queries.failed_runs(office.id, now)
@@ -143,6 +149,7 @@ def day(
             unknown_mails=unknown,
             newest_unknown=newest_unknown,
             unknown_reasons=unknown_reasons,
+            ending=ending,
         )
     steps = [
         Step(line.next_due_at, line.name)

@@ -66,6 +66,12 @@ _OFF = {
     ReasonActiveOrDisabled.NO_ONE_TO_SEND_TO: ("Nobody to send to", "It has no address to send to."),
     ReasonActiveOrDisabled.INVALID: ("Not usable", "Its criteria cannot be read any more. Save it again."),
 }
+_WARNED = {
+    ReasonActiveOrDisabled.NO_LISTINGS_FOUND_WARNING: "It has found nothing for eighty days, and stops after ninety.",
+    ReasonActiveOrDisabled.INITIAL_IGNORED_WARNING: "Nobody has opened a home of it for thirty days; it stops after sixty.",
+    ReasonActiveOrDisabled.FINAL_IGNORED_WARNING: "Nobody has opened a home of it for fifty days; it stops after sixty.",
+}
+"""On, and about to stop by itself (PA-17)."""
 OFF_REASONS = tuple(reason.value for reason in _OFF)
 
 
@@ -73,6 +79,8 @@ def state_of(*, is_active: bool, reason: str | None, is_blocked: bool = False) -
     """Sending, held back by a suppressed address, or off and why."""
     if is_active and is_blocked:
         return State("idle", False, "Held back", "It is on, but the address is suppressed: nothing is sent.")
+    if is_active and reason in _WARNED:
+        return State("wait", False, "About to stop", _WARNED[ReasonActiveOrDisabled(reason)])
     if is_active:
         return State("good", False, "Sending", "It writes to the buyer when something fits.")
     known = _OFF.get(ReasonActiveOrDisabled(reason)) if reason in set(ReasonActiveOrDisabled) else None

@@ -32,7 +32,8 @@ def test_every_state_has_a_word_and_a_sentence(reason):
     state = state_of(is_active=False, reason=reason)
     assert state.word
     assert state.sentence.endswith(".")
-    assert state_of(is_active=True, reason=reason).word == "Sending"
+    is_warned = reason in {"No Listings Found Warning", "Initial Ignored Warning", "Final Ignored Warning"}
+    assert state_of(is_active=True, reason=reason).word == ("About to stop" if is_warned else "Sending")
 
 
 def test_a_search_that_is_on_does_not_claim_to_send_to_a_suppressed_address():
