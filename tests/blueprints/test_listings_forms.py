@@ -369,3 +369,27 @@ def test_another_offices_listing_cannot_be_changed(as_admin, make, db, path):
     foreign = make.listing(make.office())
     assert as_admin.post(path.format(foreign.id), data=terms(list_price="1000")).status_code == 404
     assert db.session.get(Listing, foreign.id, populate_existing=True).list_price == 489_000
+
+
+# What a search may ask further
+
+
+def test_features_the_fee_and_the_conditions_of_the_sale_are_kept_shown_and_sent_back_unchanged(as_staff, alder, db):
+    url = f"/listings/{alder}/edit"
+    page = typed(as_staff, url) | {
+        "pool_private_yn": "no",
+        "association_fee": "$1,200",
+        "association_fee_frequency": "Annually",
+        "special_listing_conditions": "standard,  Short  sale, Raffle",
+        "mls_area_major": "North Shore",
+    }
+    assert as_staff.post(url, data=page).status_code == 303
+    home = db.session.get(Listing, alder, populate_existing=True)
+    assert (home.pool_private_yn, home.waterfront_yn, home.association_fee_monthly) == (False, None, Decimal(100))
+    assert home.special_listing_conditions == ["Raffle", "Short Sale", "Standard"]
+    shown = as_staff.get(f"/listings/{alder}").get_data(as_text=True)
+    for words in ("$100 a month", "Raffle, Short Sale, Standard", "North Shore"):
+        assert words in shown
+    before = len(events(db, alder))
+    assert as_staff.post(url, data=typed(as_staff, url)).status_code == 303
+    assert len(events(db, alder)) == before

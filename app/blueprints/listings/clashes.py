@@ -12,6 +12,7 @@ from werkzeug.datastructures import MultiDict
 
 from app.blueprints.listings.forms import Guarded, ListingForm, written
 from app.blueprints.listings.words import said
+from app.domain.listings.fields import FIELDS, Kind
 from app.domain.models import Listing
 
 
@@ -84,7 +85,7 @@ def settled(typed: MultiDict[str, str], listing: Listing) -> tuple[MultiDict[str
             value = getattr(listing, name)
             settled.poplist(name)
             if isinstance(value, bool):
-                value = ("yes" if value else "no") if name == "waterfront_yn" else ("y" if value else None)
+                value = ("yes" if value else "no") if FIELDS[name].kind is Kind.YES_NO else ("y" if value else None)
             if value is not None:
                 settled[name] = str(value) if name in ("latitude", "longitude", "year_built") else written(value)
     return settled, open_ones

@@ -57,7 +57,7 @@ def _cell(value: Any) -> Any:
         return value.isoformat()
     if isinstance(value, Decimal):
         return f"{value.normalize():f}"
-    return harmless(value)
+    return harmless(", ".join(value) if isinstance(value, list) else value)
 
 
 def _lines(rows: Sequence[Sequence[Any]]) -> str:

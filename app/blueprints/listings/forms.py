@@ -21,7 +21,13 @@ from app.display import money
 from app.domain.errors import Invalid
 from app.domain.listings.fields import FIELDS, Kind, stored
 from app.domain.models import Listing
-from app.domain.models.lookups import PropertySubType, PropertyType, StandardStatus
+from app.domain.models.lookups import (
+    FeeFrequency,
+    PropertySubType,
+    PropertyType,
+    SpecialListingConditions,
+    StandardStatus,
+)
 
 EXPECTED: dict[Kind, str] = {
     Kind.MONEY: "“{text}” is not a price. Write a number such as 450,000, or leave it empty.",
@@ -54,6 +60,8 @@ def written(value: Any) -> str:
     """A stored value as a field shows it: 489,000 and 2026-11-20."""
     if value is None:
         return ""
+    if isinstance(value, list):
+        return ", ".join(value)
     if isinstance(value, Decimal):
         return f"{value:,.0f}" if value == value.to_integral_value() else f"{value.normalize():,f}"
     return str(value)
@@ -109,6 +117,21 @@ class Words(StringField):  # type: ignore[misc]
 
     def _value(self) -> str:
         return str(self.raw_data[0]) if self.raw_data else str(self.data or "")
+
+
+class Several(Words):
+    """RESO's values with commas between; one that a feed brought stays, whatever it is. Empty is unknown."""
+
+    def __init__(self, column: str, values: Iterable[Any], **options: Any) -> None:
+        self.known = {value.value.casefold(): value.value for value in values}
+        super().__init__(column, **options)
+
+    def process_formdata(self, valuelist: list[str]) -> None:
+        given = [" ".join(one.split()) for one in (valuelist[0] if valuelist else "").split(",")]
+        super().process_formdata([",".join(self.known.get(one.casefold(), one) for one in given)])
+
+    def _value(self) -> str:
+        return str(self.raw_data[0]) if self.raw_data else written(self.data or None)
 
 
 class Paragraphs(Words, TextAreaField):  # type: ignore[misc]
@@ -265,6 +288,7 @@ SECTIONS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
             "postal_code",
             "county_or_parish",
             "subdivision_name",
+            "mls_area_major",
             "latitude",
             "longitude",
         ),
@@ -286,6 +310,12 @@ SECTIONS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
             "stories_total",
             "garage_spaces",
             "waterfront_yn",
+            "pool_private_yn",
+            "new_construction_yn",
+            "senior_community_yn",
+            "association_fee",
+            "association_fee_frequency",
+            "special_listing_conditions",
         ),
     ),
     ("Words and pictures", "", ("public_remarks", "private_remarks", "preferred_photo_url")),
@@ -324,6 +354,7 @@ class ListingForm(Guarded):
     postal_code = Words("postal_code")
     county_or_parish = Words("county_or_parish")
     subdivision_name = Words("subdivision_name")
+    mls_area_major = Words("mls_area_major")
     latitude = Typed("latitude")
     longitude = Typed("longitude")
 
@@ -340,6 +371,14 @@ class ListingForm(Guarded):
     stories_total = Typed("stories_total")
     garage_spaces = Typed("garage_spaces")
     waterfront_yn = YesNo("waterfront_yn")
+    pool_private_yn = YesNo("pool_private_yn")
+    new_construction_yn = YesNo("new_construction_yn")
+    senior_community_yn = YesNo("senior_community_yn")
+    association_fee = Typed("association_fee", description="0 is no fee; empty is unknown.")
+    association_fee_frequency = Choice("association_fee_frequency", FeeFrequency)
+    special_listing_conditions = Several(
+        "special_listing_conditions", SpecialListingConditions, description="Commas between: Standard, Short Sale."
+    )
 
     public_remarks = Paragraphs("public_remarks", description="Buyers read this.", render_kw={"rows": 5})
     private_remarks = Paragraphs(

@@ -322,6 +322,8 @@ def _words(field: Field, value: Any) -> str:
         return "–"
     if isinstance(value, bool):
         return "Yes" if value else "No"
+    if isinstance(value, list):
+        return ", ".join(value)
     if field.kind is Kind.MONEY:
         return money(value)
     if field.name == "year_built":
