@@ -99,9 +99,26 @@ def a_home(number: int, random: Random, listed_at: datetime, agents: list[int], 
         "listing_contract_date": listed_at.date(),
         "on_market_timestamp": listed_at,
     }
+    values |= _further(number, values)
     if photos and not land:
         values |= {"preferred_photo_url": f"{photos}/{number}.jpg", "photos_count": 1 + number % 24}
     return Home(values, listed_at)
+
+
+def _further(number: int, values: dict[str, Any]) -> dict[str, Any]:
+    """What searches may ask beside place, price and size; by a draw of its own, so that the rest stays what it was."""
+    random = Random(f"further {number}")  # noqa: S311  a made-up market
+    shared = values["property_sub_type"] in ("Condominium", "Townhouse")
+    return {
+        "pool_private_yn": None if random.random() < 0.3 else random.random() < 0.08,
+        "new_construction_yn": values["year_built"] is not None and values["year_built"] >= 2024,
+        "senior_community_yn": None if random.random() < 0.5 else shared and random.random() < 0.1,
+        "association_fee": Decimal(random.randrange(120, 620, 10)) if shared and random.random() < 0.9 else None,
+        "association_fee_frequency": "Monthly" if shared else None,
+        "special_listing_conditions": random.choices((["Standard"], None, ["Short Sale"], ["Auction"]), (80, 15, 3, 2))[
+            0
+        ],
+    }
 
 
 def a_days_change(home: Home, random: Random) -> dict[str, Any] | None:
