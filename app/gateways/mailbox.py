@@ -36,6 +36,16 @@ def mails_in(path: Path) -> Iterator[bytes]:
             yield file.read(MOST_BYTES)
 
 
+def has_mail(path: Path) -> bool:
+    """Is there anything to read? Looks at names and sizes only; a mailbox that cannot be looked at has none."""
+    try:
+        if path.is_dir():
+            return any(True for _ in _maildir(path))
+        return path.with_name(path.name + READING).exists() or (path.exists() and path.stat().st_size > 0)
+    except OSError:
+        return False
+
+
 def empty(path: Path, keep: Keep, *, stop: Callable[[], bool] = lambda: False) -> int:
     """Hand over what is in a mailbox, fifty at a time, and mark what was kept: a mail of a Maildir moves to `cur` as
     seen, a file is emptied. How many there were. One who dies in the middle leaves the rest, and what was not marked is

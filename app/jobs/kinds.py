@@ -20,6 +20,7 @@ from app.jobs.digests import digests
 from app.jobs.imports import imports
 from app.jobs.lifecycle import lifecycle
 from app.jobs.messages import messages
+from app.jobs.reconcile import reconcile
 from app.jobs.retention import retention
 from app.jobs.returns import returns
 from app.jobs.run import Run
@@ -52,6 +53,7 @@ KINDS: dict[str, Kind] = {
     "canary": Kind(canary, "alerts", timeout=60, max_attempts=2, overlap=False),
     "sweep": Kind(sweep, "messages", timeout=60, max_attempts=1, overlap=False, without_redis=True),
     "returns": Kind(returns, "messages", timeout=600, max_attempts=3, overlap=False),
+    "reconcile": Kind(reconcile, "messages", timeout=300, max_attempts=3, overlap=False),
     "imports": Kind(imports, "bulk", timeout=4 * 3600, max_attempts=3, overlap=True, by_hand=False),
     "lifecycle": Kind(lifecycle, "bulk", timeout=1800, max_attempts=3, overlap=False),
     "retention": Kind(retention, "bulk", timeout=2 * 3600, max_attempts=3, overlap=False),

@@ -28,6 +28,12 @@ def returns(run: Run) -> dict[str, int]:
     return counts
 
 
+def returns_wait() -> bool:
+    """Has anything come back that nobody has looked at? Asked by each sweep."""
+    path = settings().bounce_mailbox
+    return inbound.waits() or bool(path and mailbox.has_mail(Path(path)))
+
+
 def _keep(mails: list[bytes]) -> None:
     """For good: the mailbox forgets them next."""
     inbound.store_mails(mails)

@@ -10,6 +10,6 @@ SCHEDULE: tuple[Line, ...] = (
     Line("canary", "canary", "13-59/15 * * * *", "UTC", 3 * 3600),
     Line("sweep", "sweep", "* * * * *", "UTC", 240),
     Line("lifecycle", "lifecycle", "5 * * * *", "UTC", 3 * 3600),
-    Line("returns", "returns", "*/5 * * * *", "UTC", 1800),
+    Line("reconcile", "reconcile", "30 6 * * *", "UTC", 3 * 3600),
     Line("retention", "retention", "15 3 * * *", "America/New_York", 3 * 3600),
 )

@@ -11,6 +11,7 @@ from app.domain.ops import ledger, probing, queries, sizes, tallies
 from app.domain.ops.balance import unaccounted
 from app.domain.proof import canary
 from app.jobs.reports import lost_now, report_lost
+from app.jobs.returns import returns_wait
 from app.jobs.run import Run
 
 
@@ -26,6 +27,8 @@ def sweep(run: Run) -> dict[str, int]:
     word.let_go_of_old(now)
     run.commit()
     report_lost(lost)
+    if returns_wait():
+        run.then("returns", dedup_key="returns-waiting")
     due = queries.due_messages(now)
     if due:
         run.then("messages", dedup_key="messages-due")

@@ -8,6 +8,7 @@ from flask import url_for
 
 from app.domain.contacts.queries import Moment, SuppressionRow
 from app.domain.digests.optout import how_asked
+from app.domain.messages.suppression import IN_WORDS
 from app.domain.models import MessageState, SuppressionReason, SuppressionScope
 
 
@@ -40,11 +41,6 @@ ANSWERS = {
     "deferred": ("hourglass-split", "", "Their mail server asked us to wait"),
     "autoresponded": ("reply", "", "An automatic answer came"),
 }
-REASONS = {
-    SuppressionReason.UNSUBSCRIBED: "Unsubscribed",
-    SuppressionReason.BOUNCED: "Bounced",
-    SuppressionReason.COMPLAINED: "Complained",
-}
 SCOPES = {
     SuppressionScope.ADDRESS: "nothing is sent to this address",
     SuppressionScope.STREAM: "no alerts to this address",
@@ -67,7 +63,7 @@ def look_of(moment: Moment) -> Look:
         url = url_for("ops.message", message_id=moment.link)
         return Look(icon, tone, title, why, url, moment.what or "not written yet")
     if moment.kind == "suppressed":
-        words = REASONS[SuppressionReason(moment.what or "")]
+        words = IN_WORDS[SuppressionReason(moment.what or "")]
         scope, _, evidence = (moment.detail or "").partition(": ")
         url = url_for("searches.show", search_id=moment.link) if moment.link else ""
         title = f"{words}: {SCOPES[SuppressionScope(scope)]}"
@@ -85,4 +81,4 @@ def suppression_words(found: SuppressionRow) -> str:
     scope = SCOPES[SuppressionScope(found.scope)]
     if found.search_name:
         scope = f"the search “{found.search_name}”"
-    return f"{REASONS[SuppressionReason(found.reason)]}: {scope}"
+    return f"{IN_WORDS[SuppressionReason(found.reason)]}: {scope}"

@@ -43,6 +43,7 @@ TABS = (
     ("ops.workers", "Workers"),
     ("ops.messages", "Messages"),
     ("held.index", "Held mail"),
+    ("ops.stopped", "Stopped"),
     ("ops.sizes", "Data"),
     ("ops.integrations", "Integrations"),
     ("ops.audit", "Audit"),
@@ -189,4 +190,5 @@ from app.blueprints.ops import queues as _queues  # noqa: E402, F401
 from app.blueprints.ops import runs as _runs  # noqa: E402, F401
 from app.blueprints.ops import schedules as _schedules  # noqa: E402, F401
 from app.blueprints.ops import sizes as _sizes  # noqa: E402, F401
+from app.blueprints.ops import stopped as _stopped  # noqa: E402, F401
 from app.blueprints.ops import workers as _workers  # noqa: E402, F401

@@ -39,6 +39,11 @@ COMPLAINED = Standing(
     "bad", False, "Complained", "They reported a mail as spam. Nothing is sent, and staff cannot lift it."
 )
 
+BY_HAND = Standing("idle", False, "Stopped by us", "Somebody of the office stopped all mail to this address.")
+RESTING = Standing(
+    "wait", False, "Resting", "Mail kept coming back for reasons that may pass, so the address rests for two weeks."
+)
+
 
 def standing(contact_status: str, email: str, blocks: list[Block]) -> Standing:
     """What stands between a person and a mail, the gravest first (PA-24)."""
@@ -50,6 +55,10 @@ def standing(contact_status: str, email: str, blocks: list[Block]) -> Standing:
         return BOUNCES
     if SuppressionReason.UNSUBSCRIBED in reasons:
         return EVERYTHING if any(block.scope == SuppressionScope.ADDRESS for block in whole) else UNSUBSCRIBED
+    if SuppressionReason.BY_HAND in reasons:
+        return BY_HAND
+    if SuppressionReason.UNREACHABLE in reasons:
+        return RESTING
     if not email:
         return NO_ADDRESS
     if contact_status != ContactStatus.ACTIVE:

@@ -7,7 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from sqlalchemy import Select, func, select, text
+from sqlalchemy import Select, func, or_, select, text, true
 from sqlalchemy.orm import joinedload
 
 from app.domain.errors import NotFound
@@ -20,6 +20,8 @@ from app.domain.models import (
     MessageEvent,
     MessageState,
     OutboundMessage,
+    ProviderDay,
+    Suppression,
 )
 from app.extensions import db
 
@@ -420,4 +422,153 @@ def inbound_waits() -> bool:
     """Is there anything that has not been worked through?"""
     return bool(
         db.session.scalar(select(select(InboundEvent.id).where(InboundEvent.state == InboundState.WAITING).exists()))
+    )
+
+
+class Stop(NamedTuple):
+    """One line of the stopped addresses."""
+
+    suppression: Suppression
+    contact_id: int | None
+    full_name: str | None
+    is_in_force: bool
+
+
+def stops(
+    office_id: int, *, q: str, reason: str, only_in_force: bool, before: int | None, now: datetime
+) -> Select[Any]:
+    """Who is not written to and why, newest first; rows have the fields of `Stop`. Each address with the first contact
+    that has it."""
+    person = (
+        select(Contact.id, Contact.full_name)
+        .where(Contact.office_id == Suppression.office_id, Contact.email == Suppression.recipient)
+        .order_by(Contact.id)
+        .limit(1)
+        .lateral("person")
+    )
+    holds = Suppression.lifted_at.is_(None) & (Suppression.expires_at.is_(None) | (Suppression.expires_at > now))
+    statement = (
+        select(Suppression, person.c.id, person.c.full_name, holds.label("is_in_force"))
+        .outerjoin(person, true())
+        .where(Suppression.office_id == office_id)
+        .order_by(Suppression.id.desc())
+    )
+    if q:
+        statement = statement.where(Suppression.recipient.contains(q.lower(), autoescape=True))
+    if reason:
+        statement = statement.where(Suppression.reason == reason)
+    if only_in_force:
+        statement = statement.where(holds)
+    return statement if before is None else statement.where(Suppression.id < before)
+
+
+def stops_by_reason(office_id: int, now: datetime) -> dict[str, int]:
+    """How many addresses are stopped for each reason."""
+    holds = Suppression.lifted_at.is_(None) & (Suppression.expires_at.is_(None) | (Suppression.expires_at > now))
+    rows = db.session.execute(
+        select(Suppression.reason, func.count(Suppression.recipient.distinct()))
+        .where(Suppression.office_id == office_id, holds)
+        .group_by(Suppression.reason)
+    )
+    return {reason: n for reason, n in rows}  # noqa: C416  rows are no pairs to mypy
+
+
+class Domain(NamedTuple):
+    """What came back from one receiving domain."""
+
+    domain: str
+    dead: int
+    blocked: int
+    soft: int
+    unread: int
+    said: str | None
+    """What its server said last when it blocked us."""
+
+
+_CAME_BACK = text("""
+SELECT split_part(m.recipient, '@', 2) AS domain, count(*) FILTER (WHERE e.cause = 'dead') AS dead,
+    count(*) FILTER (WHERE e.cause = 'block') AS blocked, count(*) FILTER (WHERE e.cause = 'soft') AS soft,
+    count(*) FILTER (WHERE e.cause IS NULL) AS unread,
+    (array_agg(e.reply ORDER BY e.id DESC) FILTER (WHERE e.cause = 'block'))[1] AS said
+FROM message_event e JOIN outbound_message m ON m.id = e.outbound_message_id
+WHERE e.recorded_at >= :since AND e.event_type IN ('bounced', 'failed') AND m.office_id = :office_id
+GROUP BY 1 ORDER BY count(*) FILTER (WHERE e.cause = 'block') DESC, count(*) DESC, 1 LIMIT :limit
+""")
+
+
+def came_back(office_id: int, since: datetime, limit: int = 12) -> list[Domain]:
+    """By receiving domain, those that block us first: a block is about us, and never stops an address."""
+    values = {"office_id": office_id, "since": since, "limit": limit}
+    return [Domain(*row) for row in db.session.execute(_CAME_BACK, values)]
+
+
+def unread_inbound(office_id: int, limit: int = 20) -> list[InboundEvent]:
+    """What came and could not be read, or came back for a reason nobody could read: of this office, or of nobody's."""
+    return list(
+        db.session.scalars(
+            select(InboundEvent)
+            .where(
+                or_(InboundEvent.office_id == office_id, InboundEvent.office_id.is_(None)),
+                or_(
+                    InboundEvent.state.in_([InboundState.FAILED, InboundState.UNMATCHED]),
+                    (InboundEvent.event_type == "bounced") & InboundEvent.cause.is_(None),
+                ),
+            )
+            .order_by(InboundEvent.id.desc())
+            .limit(limit)
+        )
+    )
+
+
+_DAY = text("""
+WITH sent AS (
+    SELECT DISTINCT e.outbound_message_id AS id FROM message_event e
+    WHERE e.recorded_at >= :since AND e.recorded_at < :until + interval '1 day'
+      AND e.event_type = 'sent' AND e.source = 'smtp' AND e.occurred_at >= :since AND e.occurred_at < :until
+), told AS (
+    SELECT sent.id, e.source, bool_or(e.event_type = 'delivered') AS delivered, bool_or(e.event_type = 'bounced') AS back
+    FROM sent JOIN message_event e ON e.outbound_message_id = sent.id AND e.source = ANY (:providers) GROUP BY 1, 2
+)
+SELECT p.provider, (SELECT count(*) FROM sent) AS accepted, (SELECT count(DISTINCT id) FROM told) AS heard_of_any,
+    count(told.id) AS heard_of, count(told.id) FILTER (WHERE told.delivered) AS delivered,
+    count(told.id) FILTER (WHERE told.back) AS came_back
+FROM unnest(CAST(:providers AS text[])) AS p (provider) LEFT JOIN told ON told.source = p.provider
+GROUP BY p.provider
+""")
+
+
+class Told(NamedTuple):
+    """One day of one provider, by our own rows."""
+
+    provider: str
+    accepted: int
+    heard_of_any: int
+    """By any provider: each mail goes through one of them."""
+    heard_of: int
+    delivered: int
+    came_back: int
+
+
+def told_of_day(providers: Sequence[str], since: datetime, until: datetime) -> list[Told]:
+    """What the relay took from us within a day, and what each provider has told of that."""
+    values = {"providers": list(providers), "since": since, "until": until}
+    return [Told(*row) for row in db.session.execute(_DAY, values)]
+
+
+ADD_DAY = text("""
+INSERT INTO provider_day (day, provider, accepted, heard_of, delivered, came_back, their_accepted, their_delivered,
+                          is_off, words, checked_at)
+VALUES (:day, :provider, :accepted, :heard_of, :delivered, :came_back, :their_accepted, :their_delivered, :is_off,
+        :words, :checked_at)
+ON CONFLICT (day, provider) DO UPDATE
+SET accepted = excluded.accepted, heard_of = excluded.heard_of, delivered = excluded.delivered,
+    came_back = excluded.came_back, is_off = excluded.is_off, words = excluded.words, checked_at = excluded.checked_at,
+    their_accepted = excluded.their_accepted, their_delivered = excluded.their_delivered
+""")
+
+
+def provider_days(days: int) -> list[ProviderDay]:
+    """The newest days of all providers."""
+    return list(
+        db.session.scalars(select(ProviderDay).order_by(ProviderDay.day.desc(), ProviderDay.provider).limit(days))
     )

@@ -5,11 +5,26 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from email_validator import EmailNotValidError, validate_email
 from sqlalchemy import select, update
 
+from app.domain.errors import Conflict, Forbidden, Invalid, NotFound
 from app.domain.messages import queries
-from app.domain.models import Stream, Suppression, SuppressionReason, SuppressionScope
+from app.domain.models import Stream, Suppression, SuppressionReason, SuppressionScope, User
 from app.extensions import db
+
+IN_WORDS = {
+    SuppressionReason.UNSUBSCRIBED: "Unsubscribed",
+    SuppressionReason.BOUNCED: "Bounced",
+    SuppressionReason.COMPLAINED: "Complained",
+    SuppressionReason.UNREACHABLE: "Kept coming back",
+    SuppressionReason.BY_HAND: "Stopped by hand",
+}
+THEIRS = {
+    SuppressionReason.COMPLAINED: "They reported a mail as spam. Nobody here can lift that; a new wish must come from them.",
+    SuppressionReason.UNSUBSCRIBED: "They asked for it. Only they can lift it, by the link in any of our mails.",
+}
+"""What staff cannot lift, and why."""
 
 
 def suppress(
@@ -59,6 +74,42 @@ def lift(suppression_ids: list[int], *, by: str, now: datetime | None = None) ->
         .values(lifted_at=now or datetime.now(UTC), lifted_by=by)
     )
     return int(getattr(result, "rowcount", 0))
+
+
+def stop_by_hand(user: User, address: str, note: str = "", now: datetime | None = None) -> Suppression:
+    """Stop all mail to an address, because somebody of the office says so. Idempotent. Raises Invalid."""
+    try:
+        recipient = validate_email(address, check_deliverability=False).normalized.strip().lower()
+    except EmailNotValidError:
+        raise Invalid("That is not an email address.", field="address") from None
+    suppress(
+        user.office_id,
+        recipient,
+        SuppressionScope.ADDRESS,
+        SuppressionReason.BY_HAND,
+        source="person",
+        evidence=f"{user.full_name}: {note.strip()[:400]}".rstrip(": "),
+        now=now,
+    )
+    return next(
+        one for one in in_force(user.office_id, recipient, now) if one.reason == SuppressionReason.BY_HAND.value
+    )
+
+
+def lift_one(user: User, suppression_id: int, now: datetime | None = None) -> Suppression:
+    """Let mail to an address flow again. Raises NotFound, also for another office's; Forbidden for what only the person
+    can lift (PA-24); Conflict when it is lifted already."""
+    found = db.session.scalar(
+        select(Suppression).where(Suppression.id == suppression_id, Suppression.office_id == user.office_id)
+    )
+    if found is None:
+        raise NotFound("There is no such stop.")
+    if why := THEIRS.get(SuppressionReason(found.reason)):
+        raise Forbidden(why)
+    if not lift([found.id], by=user.full_name, now=now):
+        raise Conflict("This is lifted already.")
+    db.session.refresh(found)
+    return found
 
 
 def in_force(office_id: int, recipient: str, now: datetime | None = None) -> list[Suppression]:

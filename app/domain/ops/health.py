@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+from app.domain.messages.returns.inbound import configured
 from app.domain.models import HoldCause
 from app.domain.moments import database_now
 from app.domain.ops import probing, queries
@@ -47,6 +48,10 @@ CANARY_PATIENCE = timedelta(minutes=20)
 """From setting out to arriving: a run of alerts comes within fifteen minutes, and a mail takes seconds."""
 CANARY_MAILS = 5_000
 """So many mails in 7 days without one bounce: it is the bounces that are not heard of (PA-25)."""
+BLOCKS = 20
+"""So many blocks of one receiving domain in an hour are about us, and call somebody (PA-24)."""
+WEBHOOK_PATIENCE = timedelta(hours=2)
+"""A provider that has told nothing of mail for this long tells nothing any more (PA-25)."""
 SCHEDULER = "silent:scheduler"
 
 
@@ -179,6 +184,12 @@ class Vitals:
     """Sources that must come by themselves, and when each was read last (PA-28)."""
     sent_unbounced: int = 0
     """Mails of 7 days, at most CANARY_MAILS, when not one bounce was heard of; else 0."""
+    blocking: Sequence[dict[str, Any]] = ()
+    """Receiving domains that blocked us BLOCKS times and more in an hour."""
+    untold_since: datetime | None = None
+    """When the first mail went out that a provider should have told of by now, and did not."""
+    provider_off: Sequence[dict[str, Any]] = ()
+    """What did not fit when the last day was counted beside its provider."""
     canary: Mapping[str, Any] = field(default_factory=dict)
     """The last synthetic mail that arrived, and the newest of those that should have arrived by now (PA-25)."""
 
@@ -217,6 +228,9 @@ def vitals(now: datetime | None = None) -> Vitals:
         "canary": CANARY_MAILS,
         "canary_late": now - CANARY_PATIENCE,
         "ahead": now + AHEAD,
+        "blocks": BLOCKS,
+        "untold": now - WEBHOOK_PATIENCE,
+        "providers": configured(),
     }
     row = queries.vitals(now, registry().queues, limits | {"feeds": list(settings().feeds)})
     sweep = row.last_sweep
@@ -245,6 +259,9 @@ def vitals(now: datetime | None = None) -> Vitals:
             for each in row.answers
         },
         sent_unbounced=row.sent_unbounced,
+        blocking=row.blocking,
+        untold_since=row.untold_since,
+        provider_off=row.provider_off,
         canary={name: _moment(value) if name.endswith("_at") else value for name, value in (row.canary or {}).items()},
         holds=[hold | {"created_at": _moment(hold["created_at"])} for hold in row.holds],
         oldest_approval=row.oldest_approval,
@@ -293,6 +310,8 @@ def verdict(now: datetime | None = None, *, signs: Vitals | None = None) -> Verd
         *_unbalanced(signs),
         *_waiting_mail(signs, now),
         *_unheard_bounces(signs),
+        *_blocked(signs),
+        *_untold(signs),
         *missing_canary(signs),
         *_held(signs, now),
         *stale_feeds(signs, now),
@@ -534,6 +553,44 @@ def _unheard_bounces(signs: Vitals) -> list[Reason]:
     words = "No bounce has been heard of: is the bounce mailbox read?"
     why = f"More than {CANARY_MAILS:,} mails went out in 7 days, and not one came back."
     return [Reason("canary:bounces", Tone.WAIT, words, None, "messages", why=why)]
+
+
+def _blocked(signs: Vitals) -> list[Reason]:
+    """A receiving domain refuses us, not its people: no address is stopped for it, and somebody must find out why."""
+    return [
+        Reason(
+            f"blocked:{each['domain']}",
+            Tone.BAD,
+            f"{each['domain']} blocks our mail",
+            _moment(each["since"]),
+            "messages",
+            why=f"It refused {each['n']:,} mails within an hour for a reason that is about us: spam, policy or "
+            "reputation. What it says stands on Operations, Stopped.",
+            plain="A receiving domain blocks our mail",
+        )
+        for each in signs.blocking
+    ]
+
+
+def _untold(signs: Vitals) -> list[Reason]:
+    """The mail provider is silent, or counts otherwise than we do (PA-25)."""
+    reasons = []
+    if signs.untold_since is not None:
+        words = "The mail provider tells nothing of what we send"
+        why = "Mail went out more than 2 hours ago, and no event of it or of any later one came in."
+        reasons.append(Reason("silent:webhooks", Tone.BAD, words, signs.untold_since, "messages", why=why))
+    reasons += [
+        Reason(
+            f"counts:{each['provider']}",
+            Tone.BAD,
+            f"{each['provider'].capitalize()} counts otherwise than we do",
+            None,
+            "messages",
+            why=f"Of {each['day']}: {each['words']}.",
+        )
+        for each in signs.provider_off
+    ]
+    return reasons
 
 
 def _unreachable(signs: Vitals) -> list[Reason]:

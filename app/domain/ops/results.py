@@ -48,6 +48,7 @@ FLOWS: dict[str, Flow] = {
         (("unmatched", "about no mail of ours"), ("ignored", "about nothing")),
         (("failed", "could not be read"),),
     ),
+    "reconcile": Flow((("days", "days counted"),), (), (), (("off", "that do not fit"),)),
     "imports": Flow(
         (("rows_read", "rows read"),),
         (("created", "listings new"), ("updated", "listings updated")),

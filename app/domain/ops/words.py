@@ -47,6 +47,10 @@ SAID: dict[str, tuple[Phrase, ...]] = {
         ("failed", "that could not be read", "that could not be read"),
     ),
     "canary": (("planted", "canary set out", "canaries set out"),),
+    "reconcile": (
+        ("days", "day counted", "days counted"),
+        ("off", "that does not fit", "that do not fit"),
+    ),
     "imports": (
         ("created", "listing new", "listings new"),
         ("updated", "updated", "updated"),
@@ -60,6 +64,7 @@ NOTHING = {
     "messages": "nothing due",
     "sweep": "all in place",
     "returns": "nothing came back",
+    "reconcile": "no provider is set up",
     "imports": "no rows",
     "canary": "no canary is set",
     "lifecycle": "every search as it was",
@@ -112,6 +117,8 @@ COVERS: dict[str, str] = {
     "messages": "Sends what is due, each message claimed by itself; it starts itself again while there is more.",
     "returns": "Reads the mailbox of bounces, and works through what providers and mail servers told: each event is written "
     "beside its message, and a dead address or a complaint stops the mail to it.",
+    "reconcile": "Counts the last three days beside the mail provider: what the relay took from us, what the provider told us "
+    "of, and, where we may ask it, what it says itself.",
     "imports": "Reads one uploaded file to its end and records every change to a listing.",
 }
 """What a kind of run does, which stages follow it, and which stretch of time it speaks for."""
@@ -121,9 +128,8 @@ WITHOUT: dict[str, str] = {
     "and Prometheus, the balance of the lamp stands still, and mail that became due waits for the next digests run. What "
     "dead workers held is taken back all the same: the scheduler does that.",
     "lifecycle": "While it is paused no search is warned of or put to rest, and a buyer’s pause does not end by itself.",
-    "returns": "While it is paused bounces, complaints and deliveries wait unread, and dead addresses are written to "
-    "again. What providers send is kept, and starts such a run all the same.",
     "canary": "While it is paused nobody tries whether a mail arrives.",
+    "reconcile": "While it is paused nobody notices that a mail provider forgets to tell of mails, or loses them.",
     "retention": "While it is paused the tables grow, and no room is made for the matches of the coming days.",
 }
 """What does not happen while a line of this kind is paused."""

@@ -117,6 +117,11 @@ def store_mails(mails: Iterable[bytes], sent_to: str = "", now: datetime | None 
     return store(MAIL, parts, hints={"sent_to": sent_to[:400]} if sent_to else None, now=now or datetime.now(UTC))
 
 
+def waits() -> bool:
+    """Is there anything that has not been worked through?"""
+    return queries.inbound_waits()
+
+
 def work_some(unsubscribe: Unsubscribe, now: datetime, limit: int = 100) -> dict[str, int] | None:
     """Work through up to `limit` of what waits; None when nothing does. One that fails is tried again, three times in
     all, and keeps nobody waiting (PA-18)."""

@@ -308,6 +308,23 @@ _VITALS = text(
         CASE WHEN EXISTS (SELECT 1 FROM message_event WHERE event_type = 'bounced' AND recorded_at >= :week_ago) THEN 0
             ELSE (SELECT count(*) FROM (SELECT 1 FROM outbound_message WHERE state = 'sent' AND created_at >= :week_ago
                 LIMIT :canary) AS sent) END AS sent_unbounced,
+        -- a receiving domain that blocks us (PA-24): it is about us, and a person must look
+        (SELECT coalesce(json_agg(found), '[]') FROM (
+            SELECT split_part(m.recipient, '@', 2) AS domain, count(*) AS n, min(e.recorded_at) AS since
+            FROM message_event e JOIN outbound_message m ON m.id = e.outbound_message_id
+            WHERE e.cause = 'block' AND e.recorded_at >= :hour_ago
+            GROUP BY 1 HAVING count(*) >= :blocks ORDER BY 1 LIMIT 20) AS found) AS blocking,
+        -- the first mail of today that a provider has told nothing of, nor of any after it (PA-25)
+        CASE WHEN cardinality(CAST(:providers AS text[])) > 0 THEN
+            (SELECT e.recorded_at FROM message_event e
+             WHERE e.event_type = 'sent' AND e.source = 'smtp' AND e.recorded_at < :untold AND e.recorded_at > greatest(
+                CAST(:heard_after AS timestamptz),
+                (SELECT max(received_at) FROM inbound_event WHERE source = ANY (:providers) AND received_at > :heard_after))
+             ORDER BY e.recorded_at LIMIT 1) END AS untold_since,
+        (SELECT coalesce(json_agg(found), '[]') FROM (
+            SELECT day, provider, words FROM provider_day
+            WHERE is_off AND day = (SELECT max(day) FROM provider_day) AND checked_at > :two_days_ago
+            ORDER BY provider) AS found) AS provider_off,
         (SELECT min(not_before) FROM outbound_message WHERE state = 'queued' AND not_before <= :now) AS oldest_message,
         -- halted runs (PA-27), and mails that an agent was asked about long ago
         (SELECT coalesce(json_agg(found), '[]') FROM (
@@ -351,6 +368,9 @@ def vitals(now: datetime, queues: Mapping[str, str], limits: Mapping[str, Any]) 
             "queues": sorted(set(queues.values())),
             **limits,
             "day_ago": now - timedelta(days=1),
+            "hour_ago": now - timedelta(hours=1),
+            "heard_after": now - timedelta(hours=26),
+            "two_days_ago": now - timedelta(days=2),
             "week_ago": now - timedelta(days=7),
             "month_ago": now - timedelta(days=31),
         },
