@@ -22,6 +22,7 @@ from rq.job import Job
 from rq.serializers import JSONSerializer
 
 from app import sentry
+from app.domain.alerts.match import prepare
 from app.domain.ops import connections, incidents, ledger
 from app.domain.ops.heartbeat import Heart
 from app.extensions import db
@@ -38,6 +39,8 @@ KEEP_TRYING_SECONDS = 15.0
 TRY_AGAIN_SECONDS = 2.0
 """Between two tries to reach a Redis that is away."""
 WAITS = "waits for Redis"
+ALERTS = "alerts"
+"""The queue whose runs match."""
 
 
 class PorchWorker(Worker):
@@ -167,6 +170,7 @@ class PorchWorker(Worker):
         self.current_run_id = run_id_of(job.args)
         self._beat()
         self._death = None
+        self._prepare()
         try:
             super().execute_job(job, queue)
         except redis.RedisError as error:
@@ -175,6 +179,19 @@ class PorchWorker(Worker):
             if self.current_run_id is not None and self._fork_has_ended():
                 self._take_back(self.current_run_id)
             self.current_run_id = None
+
+    def _prepare(self) -> None:
+        """What the fork is to find in memory: the searches, for a worker that matches many changes."""
+        if self.heart.queue != ALERTS:
+            return
+        try:
+            prepare()
+            db.session.commit()
+        except Exception as error:  # they are read by the run, or it is matched in SQL
+            db.session.rollback()
+            log.warning("matcher.not_prepared", error=type(error).__name__)
+        finally:
+            db.session.remove()
 
     def main_work_horse(self, job: Job, queue: Any) -> None:
         """In the fork, with connections of its own that bear the run's name."""

@@ -11,6 +11,8 @@ from typing import NamedTuple
 
 from sqlalchemy import text
 
+from app.domain.models import KIND_BITS, AlertKind
+from app.domain.models.lookups import ON_MARKET, StandardStatus
 from app.domain.searches.conditions.queries import holds_further, is_unplaced
 from app.domain.searches.keys import (
     ANY_TYPE,
@@ -153,13 +155,18 @@ def _cell(level: int, size: int) -> str:
     return f"{GRID + level * LEVEL} + {row} * {COLUMNS} + {column}"
 
 
-_EVENT = f"""
+_NOW_MATCHES, _STATUS_CHANGE = KIND_BITS[AlertKind.NOW_MATCHES], KIND_BITS[AlertKind.STATUS_CHANGE]
+_ONLY_NOW_MATCHES = _NOW_MATCHES << KIND_SHIFT
+_WAS_WATCHED = sum(STATUS_BITS[status] for status in (*ON_MARKET, StandardStatus.PENDING))
+
+
+def _homes(source: str, *, status: str, kinds: str, flags: str) -> str:
+    return f"""
     SELECT seq, xid, latitude_e6, longitude_e6,
         office_id * {OFFICE} AS office,
         {_switch("property_type", TYPE_NUMBERS, str(UNKNOWN_TYPE))} AS type_number,
         {_switch("property_sub_type", SUB_TYPE_BITS, f"CASE WHEN property_sub_type IS NULL THEN {NO_SUB_TYPE} ELSE {UNKNOWN_SUB_TYPE} END")} AS sub_type,
-        {_switch("standard_status", STATUS_BITS, "0")} AS status,
-        kinds::int << {KIND_SHIFT} AS kinds,
+        {status} AS status, ({kinds})::int << {KIND_SHIFT} AS kinds, {flags} AS flags,
         {_fit("ceil(list_price)", 0, INT_HIGH - 1, INT_HIGH)} AS price_ceil,
         {_fit("floor(list_price)", 0, INT_HIGH - 1, INT_LOW)} AS price_floor,
         {_fit("ceil(living_area)", 0, INT_HIGH - 1, INT_HIGH)} AS living_ceil,
@@ -171,8 +178,41 @@ _EVENT = f"""
         {_fit("floor(baths_equivalent * 100)", 0, SMALL_HIGH - 1, SMALL_LOW, "smallint")} AS baths,
         city_area_id, postal_code_area_id, county_area_id, subdivision_area_id, mls_area_id,
         {", ".join(f"{_cell(level, size)} AS cell_{level}" for level, size in enumerate(CELL_SIZES))}
-    FROM listing_event WHERE seq = ANY (CAST(:seqs AS bigint[]))
-"""
+    FROM {source}
+    """
+
+
+_STATUS = _switch("standard_status", STATUS_BITS, "0")
+_OFF_MARKET = ", ".join(f"'{status}'" for status in StandardStatus if status not in ON_MARKET)
+
+# A change of status is news for who watched the home while it was on the market, whatever it is now: a row of its own.
+# So is that an open house is off because the home is sold.
+_STATUS_OR_WATCHED = (
+    f"CASE WHEN kinds = {KIND_BITS[AlertKind.OPEN_HOUSE]} AND standard_status IN ({_OFF_MARKET})"
+    f" THEN {_WAS_WATCHED} ELSE {_STATUS} END"
+)
+_EVENT = _homes(
+    f"""listing_event CROSS JOIN LATERAL (
+        SELECT kinds & ~{_STATUS_CHANGE}, {_STATUS_OR_WATCHED}, 0 WHERE kinds & ~{_STATUS_CHANGE} <> 0
+        UNION ALL
+        SELECT {_STATUS_CHANGE}, {_WAS_WATCHED}, {TWICE} WHERE kinds & {_STATUS_CHANGE} <> 0
+    ) AS news (kinds, status, flags) WHERE seq = ANY (CAST(:seqs AS bigint[]))""",
+    status="news.status",
+    kinds="news.kinds",
+    flags="news.flags",
+)
+
+# What the homes were before events that are news only for searches that did not take them then (T1).
+_FORMER = _homes(
+    f"""(
+        SELECT was.* FROM listing_event CROSS JOIN LATERAL jsonb_populate_record(listing_event, before) AS was
+        WHERE listing_event.seq = ANY (CAST(:seqs AS bigint[]))
+          AND listing_event.kinds & ~{_STATUS_CHANGE} = {_NOW_MATCHES}
+    ) AS was""",
+    status=_STATUS,
+    kinds=str(_NOW_MATCHES),
+    flags="0",
+)
 
 _PLACES = ", ".join(
     f"({place})"
@@ -190,7 +230,7 @@ _PLACES = ", ".join(
 
 # An event once for each key that a search could have and that it would answer.
 _PROBES = f"""
-    SELECT seq, xid, latitude_e6, longitude_e6, sub_type, status, kinds, price_ceil, price_floor, living_ceil, living_floor,
+    SELECT seq, xid, latitude_e6, longitude_e6, sub_type, status, kinds, flags, price_ceil, price_floor, living_ceil, living_floor,
         lot_floor, year_ceil, year_floor, beds, baths, event.office + place.number * {PLACE} + type.number AS key
     FROM (VALUES {_PLACES}) AS place (number) CROSS JOIN (VALUES ({ANY_TYPE}), (event.type_number)) AS type (number)
     WHERE place.number IS NOT NULL AND type.number <> {UNKNOWN_TYPE}
@@ -216,7 +256,7 @@ _FURTHER = f"""
 
 # The searches that a probe is news for. OFFSET 0 keeps the planner to one range of the covering index for each probe,
 # whatever it believes about the number of searches; what needs another table comes after, for the few that pass.
-_NEWS = f"""
+_TAKERS = f"""
     CROSS JOIN LATERAL (
         SELECT alert_subscription_id, saved_search_id, flags FROM search_key
         WHERE search_key.key = probe.key AND price_hi >= probe.price_ceil AND price_lo <= probe.price_floor
@@ -227,13 +267,19 @@ _NEWS = f"""
         OFFSET 0
     ) AS k
     WHERE CASE WHEN k.flags & {PARTLY} = 0 THEN true ELSE ({_INSIDE}) END
+"""
+_NEWS = f"""{_TAKERS}
       AND CASE WHEN k.flags & {FURTHER} = 0 THEN true ELSE ({_FURTHER}) END
+      AND CASE WHEN probe.kinds <> {_ONLY_NOW_MATCHES} THEN true
+        ELSE (probe.seq, k.alert_subscription_id) NOT IN (SELECT seq, alert_subscription_id FROM took) END
       AND ((SELECT count(*) FROM young) = 0 OR k.alert_subscription_id NOT IN (SELECT id FROM young) OR NOT (
         SELECT pg_visible_in_snapshot(probe.xid, since_snapshot) FROM alert_subscription WHERE id = k.alert_subscription_id
       ))
 """
 
 # event    the batch's events, as numbers
+# took     who would have taken a home before an event that can only make it match: no news for them. What a search asks
+#          further is left to the digest, which compares for every kind what was then with what is now
 # young    subscriptions that began while these were being written: what was visible then is no news for them (PA-13)
 # hit      in the order of keys, so that what one probe read is warm for the next
 # written  an array for each subscription; places of two kinds may name an event twice, which those searches undo
@@ -243,8 +289,13 @@ _MATCH = f"""
         SELECT id FROM alert_subscription
         WHERE pg_snapshot_xmax(since_snapshot) > (SELECT xid FROM event ORDER BY xid LIMIT 1)
     ),
+    former AS MATERIALIZED ({_FORMER}),
+    took AS MATERIALIZED (
+        SELECT probe.seq, k.alert_subscription_id
+        FROM former AS event CROSS JOIN LATERAL ({_PROBES}) AS probe {_TAKERS} AND k.flags & {FURTHER} = 0
+    ),
     hit AS (
-        SELECT k.alert_subscription_id, k.flags, probe.seq
+        SELECT k.alert_subscription_id, k.flags | probe.flags AS flags, probe.seq
         FROM (SELECT probe.* FROM event CROSS JOIN LATERAL ({_PROBES}) AS probe ORDER BY key) AS probe
         {_NEWS}
     ),
@@ -260,7 +311,7 @@ _MATCH = f"""
         RETURNING cardinality(event_seqs) AS pairs
     )
     SELECT (SELECT coalesce(sum(pairs), 0) FROM written),
-        (SELECT count(*) FROM event WHERE EXISTS (SELECT 1 FROM ({_PROBES}) AS probe {_NEWS}))
+        (SELECT count(DISTINCT seq) FROM event WHERE EXISTS (SELECT 1 FROM ({_PROBES}) AS probe {_NEWS}))
 """
 _MATCH_FIRST = text(_MATCH % "")
 _MATCH_AGAIN = text(_MATCH % "ON CONFLICT DO NOTHING")
@@ -282,6 +333,11 @@ _DONE = text(
     WHERE id = :batch_id
     """
 )
+
+
+EVENT, FORMER, PROBES, FURTHER_HOLDS = _EVENT, _FORMER, _PROBES, _FURTHER
+ONLY_NOW_MATCHES = _ONLY_NOW_MATCHES
+"""Of these the matcher in memory (alerts/engine) asks the same."""
 
 
 # A thousand events make half a million pairs. They are grouped by hash, in sixty megabytes, and only the groups sorted,
@@ -310,6 +366,12 @@ def match(batch: Batch) -> tuple[int, int]:
         row = db.session.execute(_COUNTED, values).one()
     db.session.execute(_ROOM_LEFT)
     return int(row[0]), int(row[1])
+
+
+def has_matches(batch: Batch) -> bool:
+    """Whether a batch has rows already: somebody reopened it."""
+    rows = "SELECT EXISTS (SELECT 1 FROM alert_match WHERE found_on = :found_on AND batch_id = :batch_id)"
+    return bool(db.session.scalar(text(rows), {"found_on": batch.found_on, "batch_id": batch.id}))
 
 
 def finish(batch: Batch, *, matched: int, pairs: int, now: datetime) -> None:
@@ -353,6 +415,7 @@ def begin_anew(now: datetime) -> None:
         "UPDATE listing_event SET xid = '3' WHERE xid > '3'",
         "UPDATE alert_subscription SET since_snapshot = pg_current_snapshot()",
         "UPDATE match_cursor SET snapshot = pg_current_snapshot(), moved_at = :now",
+        "DELETE FROM search_change",
     ):
         db.session.execute(text(statement), {"now": now} if ":now" in statement else {})
 
