@@ -169,6 +169,23 @@ class Config:
         _url("smtp", "smtps", "smtp+starttls"), about="the relay: smtp://user:password@host:port, smtps:// for TLS"
     )
     mail_from: str = setting(about="From of alert mails, on a domain whose SPF, DKIM and DMARC you own")
+    mail_transport: str = setting(
+        _one_of("smtp", "mailgun"), "smtp", about="how mail leaves: smtp to SMTP_URL, or mailgun by its HTTP API"
+    )
+    mailgun_api_url: str = setting(
+        _url("https", "http"), "https://api.mailgun.net", about="Mailgun's API; https://api.eu.mailgun.net in Europe"
+    )
+    mailgun_api_key: str = setting(_token, "", about="the key that may send and read events for MAIL_FROM's domain")
+    relay_log: str = setting(
+        str,
+        "",
+        about="where a Message-ID can be looked up after a lost answer: the relay's log file, or http://… that answers"
+        " ?message_id=; empty = people decide",
+    )
+    mails_per_connection: int = setting(_whole, 100, about="mails on one SMTP connection before a new one is opened")
+    mails_per_second: int = setting(
+        _whole, 100, about="mails a second from one sender to one receiving domain; others go in between"
+    )
     bounce_mailbox: str = setting(
         str,
         "",

@@ -228,6 +228,11 @@ def make_mailbox(letters: Letters) -> Flask:
     def get_message(key: str) -> dict[str, Any]:
         return opened(key).as_json()
 
+    @site.get("/api/accepted")
+    def was_accepted() -> dict[str, bool]:
+        """Was a mail of this message_id ever accepted? What a relay's log says."""
+        return {"accepted": request.args.get("message_id", "") in letters.accepted()}
+
     @site.delete("/api/messages")
     def delete_messages() -> dict[str, int]:
         return {"deleted": letters.delete_all()}

@@ -352,6 +352,7 @@ class Stack:
         urls = {server.variable: server.url for server in self._servers.values()}
         own = {
             "SMTP_URL": f"smtp://{ports.HOST}:{port['smtp']}",
+            "RELAY_LOG": f"http://{ports.HOST}:{port['mailbox']}/api/accepted",
             "SLACK_API_URL": f"http://{ports.HOST}:{port['slack']}/api/",
             "PUBLIC_URL": f"http://{ports.HOST}:{port['web']}",
             "MAIL_FROM": "Porchlight Alerts <alerts@alerts.harborvine.example>",

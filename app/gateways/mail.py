@@ -17,7 +17,7 @@ from email.utils import parseaddr
 from enum import StrEnum
 from functools import lru_cache
 from types import TracebackType
-from typing import Any, NoReturn, Self
+from typing import Any, NoReturn, Protocol, Self
 from urllib.parse import unquote, urlsplit
 
 from app.crash import crash_point
@@ -155,14 +155,39 @@ class _Line(smtplib.SMTP):
             raise Lost("the relay spoke before the handshake")
 
 
+class Transport(Protocol):
+    """What a sender needs of whoever takes its mail; Relay says what each does."""
+
+    message_seconds: float
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+    @property
+    def is_open(self) -> bool: ...
+
+    def open(self) -> str: ...
+
+    def deliver(self, sender: str, recipient: str, content: bytes) -> Outcome: ...
+
+
 class Relay:
     """One connection to the relay, opened when first needed and kept. Not for several threads."""
 
     def __init__(
-        self, url: str, *, hostname: str, answer_seconds: float = 60.0, message_seconds: float | None = None
+        self,
+        url: str,
+        *,
+        hostname: str,
+        answer_seconds: float = 60.0,
+        message_seconds: float | None = None,
+        most_on_a_line: int = 100,
     ) -> None:
         """`url` as in SMTP_URL; `answer_seconds` for each answer; `message_seconds` for a whole attempt, by default
-        twice that."""
+        twice that; after `most_on_a_line` messages a new connection is opened."""
         parts = urlsplit(url)
         self._scheme = parts.scheme
         self._host = parts.hostname or "127.0.0.1"
@@ -174,6 +199,7 @@ class Relay:
         self.message_seconds = message_seconds or 2 * answer_seconds
         self._line: _Line | None = None
         self._used = False
+        self._most_on_a_line, self._handed_over = most_on_a_line, 0
 
     def __enter__(self) -> Self:
         return self
@@ -212,7 +238,7 @@ class Relay:
         except (OSError, smtplib.SMTPException) as error:
             line.close()
             raise RelayUnreachable(f"{self._where}: {error or type(error).__name__}") from error
-        self._line, self._used = line, False
+        self._line, self._used, self._handed_over = line, False, 0
         return greeting
 
     def _greet(self, line: _Line) -> str:
@@ -263,7 +289,10 @@ class Relay:
         if not recipient or _NOT_IN_ADDRESS.search(recipient) or "@" not in recipient:
             return Outcome(Verdict.REFUSED, "not an address that can be mailed", Phase.ENVELOPE, "5.1.3")
         until = time.monotonic() + self.message_seconds
+        if self._handed_over >= self._most_on_a_line:
+            self.close()
         self.open()
+        self._handed_over += 1
         kept = self._used
         outcome = self._attempt(sender, recipient, content, until)
         if kept and not self.is_open and outcome.phase is Phase.ENVELOPE and outcome.state is Verdict.RETRY:

@@ -8,7 +8,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from email.message import Message
@@ -34,13 +34,16 @@ def ask(
     body: bytes | None = None,
     headers: Mapping[str, str],
     longest: int = LONGEST_ANSWER,
+    reached: Callable[[], object] = lambda: None,
 ) -> Reply:
-    """Ask, and read at most `longest` bytes. No redirect is followed, nothing is retried. Raises OSError
-    (TimeoutError when `seconds` are over), http.client.HTTPException or ValueError."""
+    """Ask, and read at most `longest` bytes. No redirect is followed, nothing is retried. `reached` is called when the
+    line stands, before anything is said. Raises OSError (TimeoutError when `seconds` are over), http.client.HTTPException or ValueError."""
     parts = urlsplit(url)
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     with _Line(url, seconds) as line:
         try:
+            line.connect()
+            reached()
             line.request(method, path, body, dict(headers))
             with closing(line.getresponse()) as answer:
                 found = answer.read(longest)

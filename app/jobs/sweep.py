@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from app.domain.digests.holds import word
 from app.domain.messages import queue as outbound
+from app.domain.messages.resolve import resolve
 from app.domain.moments import database_now
 from app.domain.ops import ledger, probing, queries, sizes, tallies
 from app.domain.ops.balance import unaccounted
@@ -27,6 +28,7 @@ def sweep(run: Run) -> dict[str, int]:
     word.let_go_of_old(now)
     run.commit()
     report_lost(lost)
+    resolved = resolve(now)
     if returns_wait():
         run.then("returns", dedup_key="returns-waiting")
     due = queries.due_messages(now)
@@ -35,4 +37,5 @@ def sweep(run: Run) -> dict[str, int]:
     tallies.fold(now)
     probing.fold(now)
     sizes.record_once(now)
+    counts |= {f"unknown_{name}": count for name, count in resolved.items() if count}
     return counts | {"canaries_arrived": arrived, "messages_due": due, "unaccounted": unaccounted(now)}

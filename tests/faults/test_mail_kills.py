@@ -63,6 +63,7 @@ class Senders:
             "LOG_FORMAT": "console",
             "MESSAGE_LEASE_SECONDS": str(LEASE),
             "SMTP_TIMEOUT_SECONDS": "5",
+            "MAILS_PER_SECOND": "100000",
         }
         self._nursery = subprocess.Popen(
             [sys.executable, "-m", "tests.faults.sender"],

@@ -65,6 +65,8 @@ class DropReason(StrEnum):
     """The person has another address by now."""
     MESSAGE_EXPIRED = "message_expired"
     MESSAGE_FAILED = "message_failed"
+    LOST_ON_THE_WAY = "lost_on_the_way"
+    """Of unknown fate, and the relay never heard of it: its homes go with the next mail."""
     TOO_OLD = "too_old"
     """Found, or decided about, when it was no news any more (PA-26)."""
     DISCARDED = "discarded"
@@ -100,6 +102,7 @@ IN_WORDS = {
     DropReason.ADDRESS_CHANGED: "The buyer’s address was changed before the mail went out.",
     DropReason.MESSAGE_EXPIRED: "The mail could not be sent while it was news.",
     DropReason.MESSAGE_FAILED: "The mail was refused.",
+    DropReason.LOST_ON_THE_WAY: "The mail was lost on its way; the next one tells it.",
     DropReason.TOO_OLD: "It was more than a week old when it could have been told.",
     DropReason.DISCARDED: "The run was halted, and a person discarded it.",
     DropReason.DECLINED: "The agent did not approve this mail.",

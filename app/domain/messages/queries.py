@@ -109,30 +109,43 @@ _DROP_ITEMS = """
 
 CLAIM = text(f"""
 WITH due AS (
-    SELECT id, office_id, recipient, stream, expires_at
+    SELECT id, office_id, recipient, stream, not_before, expires_at
     FROM outbound_message
     WHERE state = 'queued' AND not_before <= :now
     ORDER BY not_before, id
     LIMIT :limit
     FOR UPDATE SKIP LOCKED
+), site AS (
+    -- Domains that get one a minute; those who claim at the same time wait for each other here.
+    SELECT domain, next_at FROM receiving_site WHERE slow_until > :now FOR UPDATE
+), placed AS (
+    SELECT due.id, site.domain, site.next_at <= :now AS is_free, greatest(site.next_at, :now) + interval '1 minute'
+        * (row_number() OVER (PARTITION BY site.domain ORDER BY due.not_before, due.id) - 1) AS goes_at
+    FROM due JOIN site ON site.domain = lower(split_part(due.recipient, '@', -1))
+    WHERE due.expires_at > :now
+), moved AS (
+    -- A little less than the minute between two sweeps, so that none of them comes a moment too soon.
+    UPDATE receiving_site s SET next_at = CAST(:now AS timestamptz) + interval '55 seconds'
+    WHERE s.domain IN (SELECT domain FROM placed WHERE is_free)
 ), judged AS (
-    SELECT due.id, stop.reason,
+    SELECT due.id, stop.reason, placed.goes_at,
            CASE WHEN due.expires_at <= :now THEN 'expired' WHEN stop.reason IS NOT NULL THEN 'suppressed'
-                ELSE 'sending' END AS state
-    FROM due LEFT JOIN LATERAL ({_SUPPRESSED}) stop ON true
+                WHEN placed.goes_at > :now THEN 'queued' ELSE 'sending' END AS state
+    FROM due LEFT JOIN placed ON placed.id = due.id LEFT JOIN LATERAL ({_SUPPRESSED}) stop ON true
 ), claimed AS (
     UPDATE outbound_message m
     SET state = judged.state,
         state_reason = CASE WHEN judged.state = 'suppressed' THEN judged.reason END,
         lease_token = CASE WHEN judged.state = 'sending' THEN CAST(:token AS uuid) END,
         lease_until = CASE WHEN judged.state = 'sending' THEN CAST(:until AS timestamptz) END,
+        not_before = CASE WHEN judged.state = 'queued' THEN judged.goes_at ELSE m.not_before END,
         attempting_at = NULL, job_run_id = CAST(:run_id AS bigint), job_attempt = CAST(:run_attempt AS smallint)
     FROM judged
     WHERE m.id = judged.id
     RETURNING m.id, m.office_id, m.contact_id, m.digest_id, m.stream, m.dedupe_key, m.message_id, m.message_date,
               m.recipient, m.attempts, m.not_before, m.state, m.state_reason
 ), gone AS (
-    SELECT * FROM claimed WHERE state <> 'sending'
+    SELECT * FROM claimed WHERE state NOT IN ('sending', 'queued')
 ), dropped AS (
     {_DROP_ITEMS.format(gone="gone", reason="CASE gone.state WHEN 'expired' THEN 'message_expired' ELSE 'suppressed' END")}
 ), counted AS (
@@ -286,7 +299,7 @@ SELECT count(*) FROM done
 SETTLE_RETRY = text(f"""
 WITH done AS (
     UPDATE outbound_message
-    SET state = 'queued', state_reason = NULL, not_before = :not_before, last_reply = :reply,
+    SET state = 'queued', state_reason = :reason, not_before = :not_before, last_reply = :reply,
         lease_token = NULL, lease_until = NULL, attempting_at = NULL
     WHERE {_OURS}
     RETURNING id, attempts, job_run_id, job_attempt
@@ -312,6 +325,14 @@ WHERE office_id = :office_id AND recipient = :recipient AND reason = :reason AND
   AND expires_at <= :now
 """)
 
+SLOW_DOWN = text("""
+INSERT INTO receiving_site (domain, slow_until, next_at, reply, slowed_at)
+VALUES (:domain, :slow_until, :next_at, :reply, :now)
+ON CONFLICT (domain) DO UPDATE
+SET slow_until = excluded.slow_until, next_at = greatest(receiving_site.next_at, excluded.next_at), reply = excluded.reply,
+    slowed_at = excluded.slowed_at
+""")
+
 ADD_SUPPRESSION = text("""
 INSERT INTO suppression (office_id, recipient, scope, stream, alert_subscription_id, reason, source, evidence,
                          outbound_message_id, created_at, expires_at)
@@ -326,6 +347,76 @@ INSERT INTO message_event (outbound_message_id, source, event_id, event_type, ca
 VALUES (:outbound_message_id, :source, :event_id, :event_type, :cause, :reply, CAST(:fields AS jsonb), :occurred_at)
 ON CONFLICT (source, event_id) DO NOTHING
 """)
+
+
+LOST_SIGHT_OF = text("""
+-- Of unknown fate, and old enough to be looked up again: 2, 10 and 60 minutes after each began.
+SELECT id, message_id, asked FROM (
+    SELECT m.id, m.message_id, m.asks, (SELECT count(*) FROM unnest(CAST(:minutes AS integer[])) AS at
+        WHERE m.attempting_at + at * interval '1 minute' <= :now) AS asked
+    FROM outbound_message m WHERE m.state = 'unknown') AS lost
+WHERE asked > asks ORDER BY id LIMIT :limit
+""")
+
+NOT_SEEN = text("""
+WITH asked AS (
+    UPDATE outbound_message m SET asks = found.asked
+    FROM unnest(CAST(:ids AS bigint[]), CAST(:asks AS smallint[])) AS found (id, asked)
+    WHERE m.id = found.id AND m.state = 'unknown' AND m.asks < found.asked
+    RETURNING m.id, m.attempts, m.asks
+)
+INSERT INTO message_event (outbound_message_id, source, event_id, event_type, reply, fields, occurred_at, recorded_at)
+SELECT id, 'log', id || '/' || attempts || '/asked/' || asks, 'unknown', :words, '{}', :now, :now
+FROM asked ON CONFLICT (source, event_id) DO NOTHING
+""")
+
+SEND_ONCE_MORE = text("""
+WITH again AS (
+    UPDATE outbound_message
+    SET state = 'queued', state_reason = NULL, not_before = :now, lease_token = NULL, lease_until = NULL,
+        attempting_at = NULL, asks = 0, resends = resends + 1
+    WHERE id = ANY(:ids) AND state = 'unknown' AND asks >= :asks AND stream = ANY(:streams) AND resends = 0
+      AND expires_at > :now
+    RETURNING id, attempts
+), noted AS (
+    INSERT INTO message_event (outbound_message_id, source, event_id, event_type, reply, fields, occurred_at, recorded_at)
+    SELECT id, 'log', id || '/' || attempts || '/again', 'queued', :words, '{}', :now, :now
+    FROM again ON CONFLICT (source, event_id) DO NOTHING
+)
+SELECT count(*) FROM again
+""")
+
+PASS_ON = text("""
+-- Given up; what it was to tell waits for the next digest of its people again.
+WITH given_up AS (
+    UPDATE outbound_message m
+    SET state = 'dropped', state_reason = 'lost_on_the_way', lease_token = NULL, lease_until = NULL
+    WHERE m.id = ANY(:ids) AND m.state = 'unknown' AND m.asks >= :asks AND m.stream = ANY(:streams)
+    RETURNING m.id, m.attempts, m.digest_id, m.created_at
+), dropped AS (
+    UPDATE digest_item i SET outcome = 'dropped', drop_reason = 'lost_on_the_way', position = NULL
+    FROM given_up WHERE i.digest_id = given_up.digest_id AND i.outcome IN ('shown', 'merged')
+), counted AS (
+    UPDATE digest d SET items_dropped = d.items_dropped + d.items_shown, items_shown = 0
+    FROM given_up WHERE d.id = given_up.digest_id
+), waits AS (
+    UPDATE alert_match am SET digest_id = NULL
+    FROM given_up WHERE am.digest_id = given_up.digest_id AND am.found_on >= CAST(:oldest AS date)
+    RETURNING am.alert_subscription_id
+), noted AS (
+    INSERT INTO message_event (outbound_message_id, source, event_id, event_type, reply, fields, occurred_at, recorded_at)
+    SELECT id, 'log', id || '/' || attempts || '/passed-on', 'rejected', :words,
+        jsonb_build_object('reason', 'lost_on_the_way'), :now, :now
+    FROM given_up ON CONFLICT (source, event_id) DO NOTHING
+)
+SELECT count(*) FROM given_up
+""")
+
+
+def lost_sight_of(minutes: Sequence[int], now: datetime, limit: int = 100) -> list[tuple[int, str, int]]:
+    """(id, Message-ID, how often it will have been asked for) of what is to be looked up now."""
+    found = db.session.execute(LOST_SIGHT_OF, {"minutes": list(minutes), "now": now, "limit": limit})
+    return [(row.id, row.message_id, row.asked) for row in found]
 
 
 def due_count(now: datetime) -> int:
@@ -423,6 +514,14 @@ def inbound_waits() -> bool:
     return bool(
         db.session.scalar(select(select(InboundEvent.id).where(InboundEvent.state == InboundState.WAITING).exists()))
     )
+
+
+def send_once_more(values: dict[str, Any]) -> int:
+    return db.session.scalar(SEND_ONCE_MORE, values) or 0
+
+
+def pass_on(values: dict[str, Any]) -> int:
+    return db.session.scalar(PASS_ON, values) or 0
 
 
 class Stop(NamedTuple):

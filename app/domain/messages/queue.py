@@ -6,7 +6,6 @@ that ran out before it was begun means unsent; after, unknown — and unknown is
 
 from __future__ import annotations
 
-import random
 from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
@@ -14,7 +13,7 @@ from uuid import UUID
 from sqlalchemy import TextClause
 
 from app.domain import driver
-from app.domain.messages import queries
+from app.domain.messages import pace, queries
 from app.domain.messages.mime import Letter
 from app.domain.messages.returns.causes import judge
 from app.domain.messages.settle import settle_arrived
@@ -24,7 +23,6 @@ from app.extensions import db
 from app.gateways.mail import Outcome, Phase, Verdict
 
 CHUNK = 200
-BACKOFF_MINUTES = (1, 5, 15, 30, 60, 120, 240)
 
 
 class Queued(NamedTuple):
@@ -54,6 +52,8 @@ class Claimed(NamedTuple):
     ours: list[Queued]
     ended: list[MessageState]
     """One for each that was found expired or suppressed instead."""
+    postponed: int = 0
+    """Those whose domain gets one a minute for now."""
 
 
 class Holder(NamedTuple):
@@ -74,7 +74,8 @@ def claim(token: UUID, now: datetime, until: datetime, limit: int = CHUNK, *, ho
     rows = db.session.execute(queries.CLAIM, values).all()
     return Claimed(
         [Queued(*(getattr(row, name) for name in Queued._fields)) for row in rows if row.state == MessageState.SENDING],
-        [MessageState(row.state) for row in rows if row.state != MessageState.SENDING],
+        [MessageState(row.state) for row in rows if row.state not in {MessageState.SENDING, MessageState.QUEUED}],
+        sum(row.state == MessageState.QUEUED for row in rows),
     )
 
 
@@ -130,7 +131,10 @@ def settle(message: Queued, outcome: Outcome, token: UUID, now: datetime) -> boo
         case Verdict.ACCEPTED:
             won = _count(queries.SETTLE_SENT, values)
         case Verdict.RETRY:
-            won = _count(queries.SETTLE_RETRY, values | {"not_before": now + backoff(message.attempts + 1)})
+            later = pace.next_attempt(message.attempts + 1, outcome.reply)
+            won = _count(queries.SETTLE_RETRY, values | {"not_before": now + later.delay, "reason": later.meaning})
+            if won and later.slows:
+                _slow_down(message.recipient, outcome.reply, now)
         case Verdict.REFUSED:
             won = _count(queries.SETTLE_FAILED, values | {"reason": outcome.enhanced or "refused"})
         case Verdict.UNKNOWN:
@@ -147,6 +151,20 @@ def settle(message: Queued, outcome: Outcome, token: UUID, now: datetime) -> boo
             now=now,
         )
     return won
+
+
+def _slow_down(recipient: str, reply: str, now: datetime) -> None:
+    """This domain says that we send it too much: one a minute for ninety minutes."""
+    db.session.execute(
+        queries.SLOW_DOWN,
+        {
+            "domain": pace.domain_of_recipient(recipient),
+            "slow_until": now + pace.SLOW_FOR,
+            "next_at": now + pace.SLOW_GAP,
+            "reply": reply,
+            "now": now,
+        },
+    )
 
 
 def give_up(message: Queued, gone: Gone, token: UUID, now: datetime) -> bool:
@@ -190,10 +208,8 @@ def reap(now: datetime) -> int:
 
 
 def backoff(attempt: int) -> timedelta:
-    """How long to wait after the n-th attempt: 1, 5, 15, 30 minutes, 1, 2, 4 hours, a fifth more or less, so that a
-    relay that comes back is not met by everybody at once."""
-    minutes = BACKOFF_MINUTES[min(attempt, len(BACKOFF_MINUTES)) - 1]
-    return timedelta(minutes=minutes * random.uniform(0.8, 1.2))  # noqa: S311  spread, not secrecy
+    """How long to wait after the n-th attempt that nobody explained."""
+    return pace.next_attempt(attempt, "").delay
 
 
 def _count(statement: TextClause, values: dict[str, object]) -> bool:

@@ -24,10 +24,12 @@ from sqlalchemy.orm import Session
 from app.crash import crash_point
 from app.domain.messages import queries, queue
 from app.domain.messages.mime import Letter, assemble
+from app.domain.messages.pace import Gate, domain_of_recipient
 from app.domain.messages.queue import CHUNK, Gone, Queued
 from app.domain.moments import database_now
 from app.extensions import db, settings
-from app.gateways.mail import Outcome, Phase, Relay, RelayError, RelayRefusedUs, Verdict, domain_of
+from app.gateways.mail import Outcome, Phase, RelayError, RelayRefusedUs, Transport, Verdict
+from app.gateways.transport import transport
 
 log = structlog.get_logger(__name__)
 
@@ -72,23 +74,22 @@ def send_due(
     stop: Callable[[], bool] | None = None,
     deadline: float | None = None,
     progress: Progress | None = None,
-    relay: Relay | None = None,
+    relay: Transport | None = None,
     holder: queue.Holder | None = None,
+    gate: Gate | None = None,
 ) -> dict[str, int]:
     """Send what is due. Call it as `send_due(COMPOSERS, …)` with COMPOSERS from app.domain.digests.letters.
 
     Talks to a gateway, so it commits by itself. `chunk` messages are claimed at a time. `stop` is asked before each message (True = end soon), `deadline` is a
     time.monotonic() value after which none is begun; what is claimed then is queued again. With `now` the clock stands
-    still there. `holder`: the run that this is a part of; when it is over, what it held is taken back. Returns counts:
+    still there. `gate`: how many a second a domain gets. `holder`: the run that this is a part of; when it is over, what it held is taken back. Returns counts:
     sent, suppressed, dropped, failed, retried, unknown, expired.
 
     Raises RelayError when the relay cannot be reached or refuses us (nothing of what was not tried is lost or counted),
     and NotAllWritten at the end. Safe to run several at once.
     """
     config = settings()
-    own = relay or Relay(
-        config.smtp_url, hostname=domain_of(config.mail_from), answer_seconds=config.smtp_timeout_seconds
-    )
+    own = relay or transport(config)
     sender = _Sender(
         composers,
         own,
@@ -99,6 +100,7 @@ def send_due(
         deadline=deadline,
         progress=progress,
         holder=holder,
+        gate=gate or Gate(config.mails_per_second),
     )
     with own, one_connection():
         return sender.run()
@@ -126,7 +128,7 @@ class _Sender:
     def __init__(
         self,
         composers: Mapping[str, Composer],
-        relay: Relay,
+        relay: Transport,
         *,
         limit: int,
         chunk: int,
@@ -135,11 +137,13 @@ class _Sender:
         deadline: float | None,
         progress: Progress | None,
         holder: queue.Holder | None,
+        gate: Gate,
     ) -> None:
         self.composers, self.relay, self.limit, self.chunk = composers, relay, limit, chunk
         self.fixed_now, self.stop, self.deadline, self.progress = now, stop, deadline, progress
         self.holder = holder
         self.lease = timedelta(seconds=settings().message_lease_seconds)
+        self.gate = gate
         self.counts: Counter[str] = Counter()
         self.token = uuid4()
         self.renewed = 0.0
@@ -173,9 +177,9 @@ class _Sender:
         taken = 0
         while taken < self.limit and not self.must_end():
             claimed = self._claim(min(self.chunk, self.limit - taken))
-            if not claimed.ours and not claimed.ended:
+            if not any(claimed):
                 break
-            taken += len(claimed.ours) + len(claimed.ended)
+            taken += len(claimed.ours) + len(claimed.ended) + claimed.postponed
             self.counts.update(state.value for state in claimed.ended)
             if claimed.ours:
                 self._send_chunk(deque(claimed.ours), taken, total)
@@ -214,6 +218,7 @@ class _Sender:
         if self.must_end() or not waiting:
             self._commit_outcome()
             return None
+        self._make_way(waiting)
         if not self.relay.is_open:
             self._commit_outcome()
             self.relay.open()
@@ -237,6 +242,19 @@ class _Sender:
             self.known = None
             crash_point("after_settle")
         return attempt
+
+    def _make_way(self, waiting: deque[Queued]) -> None:
+        """Put one first whose domain has not had enough for this second; wait when all have."""
+        while True:
+            shortest = 1.0
+            for _ in range(len(waiting)):
+                wait = self.gate.wait(domain_of_recipient(waiting[0].recipient))
+                if not wait:
+                    return
+                shortest = min(shortest, wait)
+                waiting.rotate(-1)
+            self._commit_outcome()
+            time.sleep(shortest)
 
     def _may_wait(self, waiting: deque[Queued]) -> bool:
         """Is how the last one ended of no concern to the last look at the next? Then both are written at once."""

@@ -102,11 +102,21 @@ WITH settled AS (
 SELECT count(*) FROM settled
 """)
 
+LOGGED = text(f"""
+WITH settled AS (
+    SELECT id, attempts, 'the relay’s log has it' AS reason FROM outbound_message
+    WHERE id = ANY (:ids) AND state = 'unknown' FOR UPDATE SKIP LOCKED
+), {_SENT}, noted AS ({_NOTE}
+    SELECT id, 'log', id || '/' || attempts || '/found', 'sent', reason, jsonb_build_object('proof', 'log'), :now, :now
+    FROM settled ON CONFLICT (source, event_id) DO NOTHING)
+SELECT count(*) FROM settled
+""")
+
 RESEND = text(f"""
 WITH queued AS (
     UPDATE outbound_message
     SET state = 'queued', state_reason = NULL, not_before = :now, lease_token = NULL, lease_until = NULL,
-        attempting_at = NULL, expires_at = CASE WHEN expires_at > CAST(:now AS timestamptz) + interval '1 hour'
+        attempting_at = NULL, asks = 0, expires_at = CASE WHEN expires_at > CAST(:now AS timestamptz) + interval '1 hour'
             THEN expires_at ELSE :now + greatest(expires_at - created_at, interval '1 hour') END
     WHERE id = :id AND office_id = :office_id AND state = 'unknown' AND coalesce(body_text, body_html) IS NOT NULL
     RETURNING id
@@ -197,6 +207,11 @@ def settle_arrived(now: datetime | None = None) -> int:
     A click in a mail is proof of the mail. Idempotent."""
     values = {"now": now or datetime.now(UTC), "arrived": [sign.value for sign in ARRIVED]}
     return db.session.scalar(ARRIVALS, values) or 0
+
+
+def settle_logged(message_ids: list[int], now: datetime) -> int:
+    """Messages of unknown fate that the relay says it took become sent; how many. Idempotent."""
+    return db.session.scalar(LOGGED, {"ids": message_ids, "now": now}) or 0
 
 
 def _decide(statement: TextClause, message_id: int, user: User, note: str, now: datetime | None) -> bool:

@@ -39,7 +39,15 @@ from app.domain.models.match import AlertMatch, MatchBatch, MatchCursor, WaitsFo
 from app.domain.models.member import Member
 from app.domain.models.office import Office
 from app.domain.models.open_house import ListingOwner, OpenHouse, OpenHouseStatus, OpenHouseType
-from app.domain.models.outbound_message import Cause, EventType, MessageEvent, MessageState, OutboundMessage, Stream
+from app.domain.models.outbound_message import (
+    Cause,
+    EventType,
+    MessageEvent,
+    MessageState,
+    OutboundMessage,
+    ReceivingSite,
+    Stream,
+)
 from app.domain.models.saved_search import SavedSearch, SavedSearchVersion, SearchChange, SearchKey
 from app.domain.models.subscription_past import SubscriptionPast
 from app.domain.models.suppression import Suppression, SuppressionReason, SuppressionScope
@@ -104,6 +112,7 @@ __all__ = [
     "OutboundMessage",
     "ProcessHeartbeat",
     "ProviderDay",
+    "ReceivingSite",
     "Role",
     "RunState",
     "SavedSearch",

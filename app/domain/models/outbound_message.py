@@ -82,12 +82,30 @@ class OutboundMessage(Model):
     job_run_id: Mapped[int | None] = mapped_column(BigInteger)
     """The run that took it up last, and which of its attempts: when that is over, so is the sender."""
     job_attempt: Mapped[int | None] = mapped_column(SmallInteger)
+    asks: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    """Of one of unknown fate: how often the relay's log was asked for it."""
+    resends: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    """How often it went out again because the log had not heard of it; at most once."""
     last_reply: Mapped[str | None] = mapped_column(Text)
     sent_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     created_at: Mapped[CreatedAt]
 
     contact: Mapped[Contact] = relationship(lazy="raise")
     digest: Mapped[Digest | None] = relationship(lazy="raise")
+
+
+class ReceivingSite(Model):
+    """A domain that said we send it too much: until then it gets one message a minute."""
+
+    __tablename__ = "receiving_site"
+
+    domain: Mapped[str] = mapped_column(Text, primary_key=True)
+    slow_until: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    next_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    """When the next of its messages may go."""
+    reply: Mapped[str] = mapped_column(Text)
+    """What it said."""
+    slowed_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
 
 
 class EventType(StrEnum):

@@ -63,6 +63,7 @@ STOPS_AT = {
     DropReason.ADDRESS_CHANGED: "address",
     DropReason.MESSAGE_EXPIRED: "accepted",
     DropReason.MESSAGE_FAILED: "accepted",
+    DropReason.LOST_ON_THE_WAY: "accepted",
 }
 """Where a match that was dropped left the chain; the other reasons are those of the last look."""
 

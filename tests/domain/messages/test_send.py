@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
@@ -12,6 +13,7 @@ from app.domain.digests.letters import COMPOSERS
 from app.domain.messages import queue
 from app.domain.messages.events import record_event
 from app.domain.messages.mime import Letter, Mailbox
+from app.domain.messages.pace import Gate
 from app.domain.messages.queue import Gone
 from app.domain.messages.send import NotAllWritten, send_due
 from app.domain.messages.suppression import in_force, lift, suppress
@@ -165,7 +167,7 @@ def test_a_failed_alert_frees_what_it_was_to_tell(make, office, buyers, catcher,
 
 
 def test_a_temporary_refusal_is_tried_again_later_with_the_same_id_and_date(make, buyers, catcher, relay, db):
-    catcher.refuse_recipients = {buyers[0].email: "450 4.2.0 greylisted"}
+    catcher.refuse_recipients = {buyers[0].email: "450 4.3.2 not now"}
     message = make.message(buyers[0], not_before=NOON)
     assert send_due(PLAIN, relay=relay, now=NOON)["retried"] == 1
     db.session.refresh(message)
@@ -185,6 +187,44 @@ def test_waits_grow_to_four_hours():
     waits = [queue.backoff(attempt) / timedelta(minutes=1) for attempt in range(1, 10)]
     for wait, middle in zip(waits, [1, 5, 15, 30, 60, 120, 240, 240, 240], strict=True):
         assert 0.8 * middle <= wait <= 1.2 * middle
+
+
+def test_a_domain_that_speaks_of_our_reputation_gets_one_mail_a_minute_for_ninety_minutes(
+    make, office, catcher, relay, db
+):
+    many = [make.contact(office, email=f"b{n}@slow.example") for n in range(4)]
+    waiting = [make.message(buyer, not_before=NOON, expires_at=NOON + timedelta(hours=4)) for buyer in many]
+    other = make.message(make.contact(office, email="b@quick.example"), not_before=NOON + timedelta(seconds=1))
+    catcher.refuse_recipients = {many[0].email: "421 4.7.0 temporarily deferred due to user complaints"}
+    send_due(PLAIN, relay=relay, now=NOON, limit=1, chunk=1)
+    catcher.refuse_recipients = {}
+    sent = {}
+    for minute in range(8):
+        send_due(PLAIN, relay=relay, now=NOON + timedelta(minutes=minute, seconds=2))
+        db.session.expire_all()
+        sent[minute] = sum(one.state == "sent" for one in waiting)
+    assert other.state == "sent"
+    assert [sent[minute] for minute in range(8)] == [0, 1, 2, 3, 4, 4, 4, 4]
+    late = [make.message(buyer, not_before=NOON, expires_at=NOON + timedelta(hours=4)) for buyer in many]
+    assert send_due(PLAIN, relay=relay, now=NOON + timedelta(minutes=91))["sent"] == len(late), "it is over"
+
+
+def test_an_answer_that_says_when_is_believed(make, buyers, catcher, relay, db):
+    catcher.refuse_recipients = {buyers[0].email: "450 4.7.1 Greylisted, try again in 600 seconds"}
+    message = make.message(buyers[0], not_before=NOON)
+    send_due(PLAIN, relay=relay, now=NOON)
+    db.session.refresh(message)
+    assert timedelta(minutes=10) <= message.not_before - NOON <= timedelta(minutes=12)
+    assert message.state_reason == "it asked us to wait"
+
+
+def test_one_domain_with_much_mail_does_not_hold_up_another(make, office, catcher, relay):
+    for n in range(6):
+        make.message(make.contact(office, email=f"b{n}@big.example"), not_before=NOON)
+    other = make.message(make.contact(office, email="b@small.example"), not_before=NOON + timedelta(seconds=1))
+    gate = Gate(2, clock=lambda: time.monotonic() * 2)
+    assert send_due(PLAIN, relay=relay, now=NOON + timedelta(minutes=1), gate=gate)["sent"] == 7
+    assert catcher.accepted().index(other.message_id) <= 4, "it was the last of the queue"
 
 
 @pytest.mark.parametrize("drop", [Drop.BEFORE, Drop.AFTER])
