@@ -1,6 +1,7 @@
 """What people do with a search: approve its mails, pause it, bring an old version back, delete it.
 
-Safe beside a running version: every column is nullable or has a constant default.
+Safe beside a running version: every column is nullable or has a constant default, and the index of the map is built
+beside its writers.
 
 Revision: 0006
 """
@@ -20,9 +21,20 @@ def upgrade() -> None:
     op.add_column("alert_subscription", sa.Column("concierge_yn", sa.Boolean(), server_default="false", nullable=False))
     for moment in ("stopped_at", "resumed_at", "revised_at"):
         op.add_column("alert_subscription", sa.Column(moment, sa.DateTime(timezone=True), nullable=True))
+    with op.get_context().autocommit_block():
+        op.drop_index("listing_position_idx", table_name="listing", postgresql_concurrently=True, if_exists=True)
+        op.create_index(
+            "listing_position_idx",
+            "listing",
+            ["office_id", "latitude", "longitude"],
+            postgresql_concurrently=True,
+            postgresql_where=sa.text("latitude IS NOT NULL"),
+        )
 
 
 def downgrade() -> None:
+    with op.get_context().autocommit_block():
+        op.drop_index("listing_position_idx", table_name="listing", postgresql_concurrently=True, if_exists=True)
     for column in ("revised_at", "resumed_at", "stopped_at", "concierge_yn"):
         op.drop_column("alert_subscription", column)
     op.drop_column("saved_search_version", "restored_from")

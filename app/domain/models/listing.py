@@ -115,6 +115,14 @@ class Listing(Model):
             postgresql_using="gin",
             postgresql_ops={"search_text": "gin_trgm_ops"},
         ),
+        # Maps and drawn areas ask for what lies within a box.
+        Index(
+            "listing_position_idx",
+            "office_id",
+            "latitude",
+            "longitude",
+            postgresql_where=text("latitude IS NOT NULL"),
+        ),
         Index("listing_city_area_idx", "office_id", "city_area_id"),
         Index("listing_postal_area_idx", "office_id", "postal_code_area_id"),
         Index("listing_county_area_idx", "office_id", "county_area_id"),

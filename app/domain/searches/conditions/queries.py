@@ -5,6 +5,8 @@ Criteria.judge says the same in Python, one home at a time: true, false, or NULL
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from sqlalchemy import (
     ARRAY,
     BigInteger,
@@ -13,12 +15,15 @@ from sqlalchemy import (
     Text,
     and_,
     any_,
+    case,
     cast,
+    false,
     func,
     literal,
     not_,
     or_,
     select,
+    true,
 )
 from sqlalchemy.orm import InstrumentedAttribute
 
@@ -38,11 +43,15 @@ from app.domain.searches.criteria import (
     Criteria,
 )
 from app.domain.searches.keys import PLACE_COLUMN
-from app.domain.searches.shapes import SCALE, Circle, Ring, Shape, flat
+from app.domain.searches.shapes import CELL_SIZES, COLUMNS, GRID, LEVEL, SCALE, Circle, Ring, Shape, flat
 
 Home = type[Listing] | type[ListingEvent]
 Condition = ColumnElement[bool]
 
+_GRID = 48
+"""Cells along the longer side of a ring."""
+_HAIR = Decimal("0.000001")
+MOST_CELLS = 512
 _AREA_COLUMNS = {kind.value: column for column, kind in PLACE_COLUMNS.items()}
 
 
@@ -162,6 +171,14 @@ def _inside(home: Home, shape: Shape) -> Condition:
     if shape.circle:
         either.append(_in_circle(latitude, longitude, shape.circle))
     either += [_in_ring(latitude, longitude, ring) for ring in shape.rings]
+    if home is Listing and (around := shape.bounds):
+        # In the column's own units, so that an index of coordinates finds the few around; a micro-degree more is safe.
+        south, west, north, east = (Decimal(side) / 1_000_000 for side in around)
+        near = and_(
+            Listing.latitude.between(south - _HAIR, north + _HAIR),
+            Listing.longitude.between(west - _HAIR, east + _HAIR),
+        )
+        return and_(near, or_(*either))
     return or_(*either)
 
 
@@ -176,10 +193,22 @@ def _in_circle(latitude: ColumnElement[int], longitude: ColumnElement[int], circ
 
 
 def _in_ring(latitude: ColumnElement[int], longitude: ColumnElement[int], ring: Ring) -> Condition:
+    """By the cell: most homes are in one that lies wholly inside or outside, and only on its edge is the line walked."""
+    places = Shape(None, None, (ring,)).places(MOST_CELLS)
+    level = (min(places) - GRID) // LEVEL
+    size, first = CELL_SIZES[level], GRID + level * LEVEL
+    row, column = (latitude + 90_000_000).op("/")(size), (longitude + 180_000_000).op("/")(size)
+    cell = row.op("*")(COLUMNS).op("+")(column)
+    whole, partly = (
+        any_(literal([place - first for place, is_partly in places.items() if is_partly is wanted], ARRAY(BigInteger)))
+        for wanted in (False, True)
+    )
     south, west, north, east = ring.bounds
     points = literal(list(flat(ring)), ARRAY(BigInteger))
     return and_(
-        latitude.between(south, north), longitude.between(west, east), func.ring_holds(points, latitude, longitude)
+        latitude.between(south, north),
+        longitude.between(west, east),
+        or_(cell == whole, and_(cell == partly, func.ring_holds(points, latitude, longitude))),
     )
 
 
