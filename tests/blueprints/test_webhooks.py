@@ -226,7 +226,7 @@ def kept(db) -> list[InboundEvent]:
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
-def test_a_signed_bounce_is_kept_answered_and_then_stops_a_dead_address_pa_22_pa_24(client, message, db, provider):  # noqa: PLR0913, PLR0917
+def test_a_signed_bounce_is_kept_answered_and_then_stops_a_dead_address_pa_22_pa_24(client, message, db, provider):
     answer = client.post(f"/webhooks/{provider}", **bounce_by(provider, message))
     assert (answer.status_code, answer.text) == (200, "1 new.\n")
     assert "Set-Cookie" not in answer.headers
@@ -357,7 +357,7 @@ def test_who_cannot_prove_anything_is_not_listened_to_for_long(client, message):
 # --- T11 ---
 
 
-def test_t11_a_bounce_that_comes_before_accepted_and_twice(client, make, office, relay, catcher, db):  # noqa: PLR0913, PLR0917
+def test_t11_a_bounce_that_comes_before_accepted_and_twice(client, make, office, relay, catcher, db):  # noqa: PLR0917
     buyer = make.contact(office, email="amelia@example.com")
     subscription = subscribe(buyer)
     make.match(subscription, news(office)[1])

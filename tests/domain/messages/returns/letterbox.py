@@ -5,7 +5,7 @@ from __future__ import annotations
 DOMAIN = "alerts.harborvine.example"
 
 
-def dsn(  # noqa: PLR0913
+def dsn(
     *,
     recipient: str = "amelia@example.com",
     status: str = "5.1.1",

@@ -27,7 +27,7 @@ def buyer(make, office):
 
 
 @pytest.fixture
-def sent(make, office, buyer, relay, catcher, db):
+def sent(make, office, buyer, relay, catcher, db):  # noqa: PLR0917
     """An alert that the relay took a moment ago."""
     del catcher
     make.match(subscribe(buyer), news(office)[1])
@@ -124,7 +124,7 @@ def test_what_a_person_lifted_stays_lifted_when_the_old_bounce_is_told_again(sen
         ("450 4.2.0 Greylisted, try again later", "4.2.0", "soft"),
     ],
 )
-def test_a_full_mailbox_a_spam_block_and_a_policy_never_suppress_pa_24(sent, office, db, said, status, cause):  # noqa: PLR0913, PLR0917
+def test_a_full_mailbox_a_spam_block_and_a_policy_never_suppress_pa_24(sent, office, db, said, status, cause):  # noqa: PLR0917
     take(dsn(sent_to=bounce_address(sent), said=said, status=status))
     assert events(db, sent) == [("bounced", cause)]
     assert in_force(office.id, "amelia@example.com") == []
@@ -201,7 +201,7 @@ class TestSoft:
             self.bounce(make, office, buyer, db, later + timedelta(hours=hours))
         assert [reason for reason, _ in self.in_force(office, later + timedelta(hours=80))] == ["unreachable"]
 
-    def test_the_next_run_drops_what_was_for_a_resting_address(self, make, office, buyer, db, relay, catcher):
+    def test_the_next_run_drops_what_was_for_a_resting_address(self, make, office, buyer, db, relay, catcher):  # noqa: PLR0917
         now = datetime.now(UTC)
         for hours in (80, 40, 0):
             self.bounce(make, office, buyer, db, now - timedelta(hours=hours))
