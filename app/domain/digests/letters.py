@@ -16,7 +16,8 @@ from app.domain.digests.build import outcome_columns
 from app.domain.digests.decide import Decision, DropReason, decide
 from app.domain.digests.letterhead import list_headers, sender_of
 from app.domain.digests.lifecycle import notices
-from app.domain.digests.look import matches_of, told_of
+from app.domain.digests.look import criteria_of, matches_of, told_of
+from app.domain.digests.reasons import reasons
 from app.domain.digests.styles import renderer
 from app.domain.digests.words import MOST_IN_MAIL, Alert, Line, News, OpenTime, Search
 from app.domain.messages.keys import Purpose, sign
@@ -137,6 +138,7 @@ def _write(message: Queued, head: SimpleNamespace, items: Sequence[Decision], ho
             preview=words.preview_of(part),
             title=words.title_of(part, len(shown), head.first_name),
             intro=words.intro_of(part, names, len(shown)),
+            revised=words.revised_of(names, zone),
             day=words.day_of(now, zone),
             lines=part,
             total=len(shown),
@@ -193,6 +195,9 @@ def _searches_by_home(items: Sequence[Decision], homes: Homes) -> dict[int, list
                 row.schedule_type,
                 time.fromisoformat(row.send_time) if row.send_time else None,
                 row.token,
+                reasons(criteria_of(row.saved_search_id, row.version, row.criteria), row),
+                datetime.fromisoformat(row.revised_at) if row.revised_at else None,
+                row.search_query_human_readable,
             )
     return {listing: [by_id[number] for number in sorted(by_id)] for listing, by_id in found.items()}
 

@@ -71,6 +71,11 @@ class Search(NamedTuple):
     schedule_type: str
     send_time: time | None
     token: str
+    reason: str = ""
+    """Why the home fits it, in a few words: see reasons.py."""
+    revised_at: datetime | None = None
+    """When its criteria changed, while no mail has said so yet (PA-15)."""
+    asks: str = ""
 
 
 class Line(NamedTuple):
@@ -151,6 +156,8 @@ class Alert:
     preview: str
     title: str
     intro: str
+    revised: Sequence[str]
+    """What changed of the searches themselves since their last mail (RESO MessageRevise)."""
     day: str
     lines: Sequence[Line]
     total: int
@@ -296,7 +303,8 @@ def _why(news: News, searches: Sequence[Search], zone: ZoneInfo) -> str:
     many = "" if len(names) == 1 else f"{count_words(len(names)).lower()} of your searches: "
     if news.kind is AlertKind.STATUS_CHANGE:
         return f"You know it from {many}{_named(names)}."
-    words = f"Matches {many}{_named(names)}."
+    reason = f": {searches[0].reason}" if len(searches) == 1 and searches[0].reason else ""
+    words = f"Matches {many}{_named(names)}{reason}."
     if news.saw_before_at is not None and news.price_before != news.price_shown:
         seen = news.saw_before_at.astimezone(zone)
         words += f" You saw it at {money(news.price_before)} on {seen:%B} {seen.day}."
@@ -362,6 +370,16 @@ def preview_of(lines: Sequence[Line]) -> str:
     """What mail programs show beside the subject."""
     rest = lines[1:4] or lines[:1]
     return ". ".join(f"{line.headline}, {line.price}" for line in rest) + "."
+
+
+def revised_of(searches: Sequence[Search], zone: ZoneInfo) -> list[str]:
+    """“Family home” was changed on November 18. It now asks for: Homes in Port Ellery, up to $525,000."""
+    said = []
+    for search in searches:
+        if search.revised_at is not None:
+            on = search.revised_at.astimezone(zone)
+            said.append(f"{search.name} was changed on {on:%B} {on.day}. It now asks for: {search.asks}")
+    return said
 
 
 def ask_words(count: int) -> str:

@@ -109,7 +109,7 @@ class TestLastLook:
         db.session.commit()
         [letter] = send()
         assert home.unparsed_address in letter.text
-        assert "Matches “Second”." in letter.text
+        assert "Matches “Second”: " in letter.text
         assert {item.alert_subscription_id: item.outcome for item in items()} == {
             first.id: "dropped",
             second.id: "shown",
@@ -176,6 +176,25 @@ class TestLastLook:
 
 
 class TestTheMail:
+    def test_a_search_that_was_changed_says_so_once_pa_15(self, make, office, buyer, db, send):
+        subscription = queue_one(make, buyer, news(office)[1], name="Family home")
+        subscription.revised_at = datetime(2026, 11, 18, 15, tzinfo=UTC)
+        subscription.original_entry_timestamp = datetime(2026, 11, 1, tzinfo=UTC)
+        search = db.session.get(SavedSearch, subscription.saved_search_id)
+        search.search_query_human_readable = "Homes in Port Ellery, up to $525,000."
+        db.session.commit()
+        [letter] = send()
+        said = "“Family home” was changed on November 18. It now asks for: Homes in Port Ellery, up to $525,000."
+        for body in (letter.text, letter.html):
+            assert said in " ".join(body.split())
+        make.match(subscription, news(office)[1])
+        build(datetime.now(UTC) + timedelta(hours=2))
+        for message in messages():
+            message.not_before = datetime.now(UTC) - timedelta(minutes=1)
+        db.session.commit()
+        letter = send()[-1]
+        assert "was changed on" not in letter.text
+
     def test_photographs_stand_where_there_are_any_and_a_house_number_where_not(self, make, office, buyer, send):
         photos = ["https://photos.example/1.jpg", "https://photos.example/2.jpg?a=1&b=2", ""]
         for number, photo in enumerate(photos):
