@@ -9,6 +9,7 @@ import structlog
 
 from app.domain.alerts.backlog import backlog
 from app.domain.alerts.match import batch_size, match_one_batch, take_batches
+from app.domain.listings import openings
 from app.domain.moments import database_now
 from app.jobs.run import Run
 
@@ -17,6 +18,8 @@ log = structlog.get_logger(__name__)
 
 def alerts(run: Run) -> dict[str, int]:
     """Idempotent: an event is taken into one batch, a batch is matched in one transaction."""
+    if openings.announce(database_now()):
+        run.commit()
     taken = take_batches(database_now(), job_run_id=run.id, most=batch_size())
     run.commit()
     late = backlog(database_now())

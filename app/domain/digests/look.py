@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from functools import lru_cache
 
 import orjson
@@ -19,11 +20,12 @@ BY_THE_BUYER = frozenset({ReasonActiveOrDisabled.CLIENT_DISABLED})
 
 
 def matches_of(rows: Iterable[Fact]) -> list[Match]:
-    """One Match for each row of queries.facts_of_pairs or queries.look."""
-    return [_match(row) for row in rows]
+    """One Match for each row of queries.facts_of_pairs or queries.look, which name events in their order."""
+    began: dict[tuple[int, str], str | None] = {}
+    return [_match(row, began) for row in rows]
 
 
-def _match(row: Fact) -> Match:
+def _match(row: Fact, began: dict[tuple[int, str], str | None]) -> Match:
     criteria = _criteria(row)
     against, status_against = _against(row, criteria)
     found = net(vars(row), row.past, criteria) if criteria and row.past else Net()
@@ -51,23 +53,29 @@ def _match(row: Fact) -> Match:
         cause=found.cause,
         knows_home=row.listing_sent_timestamp is not None,
         shown_in_spell=row.last_price_shown is not None and row.spell_shown == row.spell,
-        opening=_opening(row),
+        opening=_opening(row, began),
         since=row.since,
     )
 
 
-def _opening(row: Fact) -> Opening | None:
+def _opening(row: Fact, began: dict[tuple[int, str], str | None]) -> Opening | None:
+    """`began`: when each was to begin before the first event in hand, as it is gathered on the way (PA-04)."""
     if row.opening is None:
         return None
+    key = row.opening["open_house_key"]
     was_at, _ = row.opening_changes.get("open_house_start_time", (None, None))
     return Opening(
-        key=row.opening["open_house_key"],
-        starts=row.opening["open_house_start_time"],
+        key=key,
+        starts=_utc(row.opening["open_house_start_time"]),
         status=row.opening["open_house_status"],
         is_public=row.opening["open_house_type"] == OpenHouseType.PUBLIC,
         is_over=row.opening["is_over"],
-        was_at=was_at,
+        was_at=began.setdefault((row.alert_subscription_id, key), was_at and _utc(was_at)),
     )
+
+
+def _utc(moment: str) -> str:
+    return datetime.fromisoformat(moment).astimezone(UTC).isoformat()
 
 
 def told_of(rows: Sequence[Fact]) -> set[Fingerprint]:

@@ -12,9 +12,10 @@ from sqlalchemy import select
 
 from app.domain.alerts.match import match_one_batch, take_batches
 from app.domain.digests.letters import COMPOSERS
+from app.domain.listings import openings
 from app.domain.listings.record import record
 from app.domain.messages.send import send_due
-from app.domain.models import DigestItem, Listing
+from app.domain.models import DigestItem, Listing, OpenHouse
 from app.domain.models.lookups import Origin
 from app.domain.searches.saved import create
 from app.extensions import db
@@ -70,6 +71,23 @@ class Street:
         db.session.commit()
         return search
 
+    def open_house(self, key: str, starts: datetime, now: datetime) -> OpenHouse:
+        """Two hours, for the public."""
+        made = openings.create(
+            self.office.id, self.home(key).id, starts=starts, ends=starts + timedelta(hours=2), now=now
+        )
+        db.session.commit()
+        return made
+
+    def move(self, opening: OpenHouse, starts: datetime, now: datetime) -> None:
+        times = {"open_house_start_time": starts, "open_house_end_time": starts + timedelta(hours=2)}
+        openings.change(opening.id, times, office_id=self.office.id, now=now)
+        db.session.commit()
+
+    def cancel(self, opening: OpenHouse, now: datetime) -> None:
+        openings.cancel(opening.id, office_id=self.office.id, now=now)
+        db.session.commit()
+
     def match(self, now: datetime) -> None:
         take_batches(now)
         db.session.commit()
@@ -115,4 +133,6 @@ def dropped() -> list[tuple[str, str]]:
 
 def a_buyer(office: Any, **values: Any) -> Any:
     agent = make.member(office)
-    return make.contact(office, **{"email": "amelia@example.com", "owner_member_id": agent.id} | values)
+    return make.contact(
+        office, **{"email": "amelia@example.com", "owner_member_id": agent.id, "time_zone": "America/New_York"} | values
+    )

@@ -8,6 +8,7 @@ from decimal import Decimal
 import pytest
 from sqlalchemy import func, select
 
+from app.domain.listings.openings import change
 from app.domain.models import BuyerListing, ListingEvent, ListingOwner
 from app.domain.models.lookups import Origin
 from app.domain.searches.saved import edit
@@ -359,3 +360,69 @@ class TestStatusChange:
         street.say(NOON + DAY + HOUR, "7", standard_status="Active")
         assert street.run(moment_of(schedule) + DAY) == []
         assert {reason for _, reason in dropped()} == {"no_net_change", "matched_before"}
+
+
+@pytest.mark.parametrize("schedule", ["daily", "asap"])
+class TestOpenHouse:
+    SUNDAY = datetime(2026, 11, 22, 18, 0, tzinfo=UTC)
+
+    def test_an_open_house_is_told_once_with_its_hour_on_the_wall_of_the_property(self, street, buyer, schedule):
+        street.were_there("7", property_time_zone_name="America/Denver")
+        the_search(street, buyer, schedule)
+        opening = street.open_house("7", self.SUNDAY, NOON + HOUR)
+        [mail] = street.run(moment_of(schedule))
+        assert [(item.kind, item.fingerprint) for item in items()] == [("Open house", opening.open_house_key)]
+        assert "Open house Sunday, November 22, 11:00 AM to 1:00 PM MST." in " ".join(mail.text.split())
+        change(opening.id, {"open_house_remarks": "Ring twice."}, office_id=street.office.id, now=NOON + 7 * HOUR)
+        assert street.run(moment_of(schedule) + DAY) == []
+
+    def test_that_it_is_off_is_told_to_who_was_told_of_it_and_to_nobody_else(self, street, buyer, schedule, office):
+        street.were_there("7")
+        the_search(street, buyer, schedule)
+        opening = street.open_house("7", self.SUNDAY, NOON + HOUR)
+        street.run(moment_of(schedule))
+        late = a_buyer(office, email="june@example.com")
+        street.watch(late, "Too late", NOON + 7 * HOUR)
+        street.say(NOON + 8 * HOUR, "7", standard_status="Pending")
+        street.cancel(opening, NOON + 8 * HOUR)
+        [mail] = street.run(moment_of(schedule) + DAY)
+        assert "amelia@example.com" in mail.header("To")
+        assert "OPEN HOUSE CANCELED" in mail.text
+        assert told() == [("Open house", "7 Alder Court")] * 2
+        assert ("Open house", "open_house_off") in dropped()
+
+    def test_another_time_is_told_to_who_came_to_know_the_first(self, street, buyer, schedule):
+        street.were_there("7")
+        the_search(street, buyer, schedule)
+        opening = street.open_house("7", self.SUNDAY, NOON + HOUR)
+        street.run(moment_of(schedule))
+        street.move(opening, self.SUNDAY + HOUR, NOON + 7 * HOUR)
+        [mail] = street.run(moment_of(schedule) + DAY)
+        assert "OPEN HOUSE MOVED TO SUNDAY, 2:00 PM" in mail.text
+        street.move(opening, self.SUNDAY + 2 * HOUR, NOON + DAY + 7 * HOUR)
+        street.move(opening, self.SUNDAY + HOUR, NOON + DAY + 8 * HOUR)
+        assert street.run(moment_of(schedule) + 2 * DAY - 6 * HOUR) == []
+
+    def test_called_off_before_the_mail_is_nothing(self, street, buyer, schedule):
+        street.were_there("7")
+        the_search(street, buyer, schedule)
+        opening = street.open_house("7", self.SUNDAY, NOON + HOUR)
+        street.cancel(opening, NOON + HOUR + MINUTE)
+        assert street.run(moment_of(schedule)) == []
+        assert {reason for _, reason in dropped()} == {"open_house_off"}
+
+    def test_it_goes_along_with_stronger_news_of_the_home(self, street, buyer, schedule):
+        the_search(street, buyer, schedule)
+        street.say(NOON + HOUR, "7")
+        street.open_house("7", self.SUNDAY, NOON + HOUR)
+        [mail] = street.run(moment_of(schedule))
+        assert told() == [("New", "7 Alder Court")]
+        assert told(["merged"]) == [("Open house", "7 Alder Court")]
+        assert "Open house Sunday, November 22, 1:00 PM to 3:00 PM EST." in " ".join(mail.text.split())
+
+    def test_one_that_has_begun_is_not_told(self, street, buyer, schedule):
+        street.were_there("7")
+        the_search(street, buyer, schedule)
+        street.open_house("7", NOON + HOUR + 30 * MINUTE, NOON + HOUR)
+        assert street.run(moment_of(schedule)) == []
+        assert dropped() == [("Open house", "open_house_over")]
