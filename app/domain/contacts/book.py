@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from datetime import UTC, datetime
 from typing import Any
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import available_timezones
 
 from sqlalchemy import update
 from sqlalchemy.exc import IntegrityError
@@ -17,7 +17,7 @@ from app.domain.errors import Conflict, Invalid
 from app.domain.models import Contact
 from app.domain.models.lookups import ContactStatus
 from app.domain.plain import plain_line, plain_lines
-from app.domain.searches.saved import zone_for
+from app.domain.searches.saved import zone_for, zone_named
 from app.domain.searches.schedule import Schedule
 from app.extensions import db
 
@@ -108,7 +108,7 @@ def edit(
     """
     now = now or datetime.now(UTC)
     contact = queries.contact(office_id, contact_id)
-    old_zone = zone_for(contact)
+    old_zone = contact.time_zone
     checked = _check(office_id, values)
     taken = queries.holder_of(office_id, checked["email"]) if checked["email"] else None
     if taken is not None and taken.id != contact_id:
@@ -134,13 +134,14 @@ def edit(
     return contact
 
 
-def _move_clocks(contact: Contact, old_zone: ZoneInfo, now: datetime) -> None:
+def _move_clocks(contact: Contact, old_name: str, now: datetime) -> None:
     """Daily mails follow the buyer to another time zone: one on each local day (PA-20)."""
-    new_zone = zone_for(contact)
-    if new_zone == old_zone:
+    if contact.time_zone == old_name:
         return
     for one in queries.subscriptions_of(contact.id):
-        if one.active_yn:
+        new_zone = zone_for(contact, one.saved_search)
+        old_zone = zone_named(old_name, contact.office_id, one.saved_search)
+        if one.active_yn and new_zone != old_zone:
             schedule = Schedule.parse(one.schedule_type, one.send_time, one.daily_schedule)
             one.next_send_timestamp = moved_send(
                 one.next_send_timestamp, schedule, old_zone, new_zone, began=one.original_entry_timestamp, now=now

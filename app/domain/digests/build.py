@@ -10,7 +10,6 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from app.domain.digests import queries
 from app.domain.digests.cadence import plan as cadence
@@ -20,7 +19,7 @@ from app.domain.digests.look import matches_of, told_of
 from app.domain.messages.keys import message_id_for
 from app.domain.models import DigestState, ItemOutcome, Stream
 from app.domain.models.lookups import ContactStatus, ScheduleType
-from app.domain.searches.schedule import Schedule, last_send, next_send
+from app.domain.searches.schedule import Quiet, Schedule, first_zone, last_send, next_send
 from app.extensions import settings
 from app.gateways.mail import domain_of
 
@@ -64,7 +63,7 @@ def build_for(contact_id: int, window_end: datetime, now: datetime) -> dict[str,
 def _build_for(leaders: list[int], window: _Window) -> dict[str, int]:
     window_end, now = window.end, window.now
     # A second statement on purpose: it sees what a builder that had these people before us has committed.
-    people = {row.id: row for row in due.people(leaders, window_end, now)}
+    people = {row.id: row for row in due.people(leaders, window_end)}
     clocks = _Clocks(due.due_clocks(list(people), window_end), window_end)
     counts = Counter(recipients=len(people))
     rows: dict[int, list[queries.AnyRow]] = defaultdict(list)
@@ -72,7 +71,7 @@ def _build_for(leaders: list[int], window: _Window) -> dict[str, int]:
         rows[row.contact_id].append(row)
     if rows:
         plans = {
-            contact: cadence.plan(waiting, buyer_of(people[contact]), window_end, now, clocks.skipped)
+            contact: cadence.plan(waiting, buyer_of(people[contact], now), window_end, now, clocks.skipped)
             for contact, waiting in rows.items()
         }
         counts += _build(window, people, plans, clocks)
@@ -91,18 +90,19 @@ class _Window:
         self.end, self.now, self.job_run_id, self.release = end, now, job_run_id, release
 
 
-def buyer_of(person: queries.AnyRow) -> cadence.Buyer:
+def buyer_of(person: queries.AnyRow, now: datetime) -> cadence.Buyer:
     """A person of cadence.queries.people, with the quiet hours of the settings where nobody chose others (PA-21)."""
-    config = settings()
+    config, made_at = settings(), person.made_at or []
+    zone = first_zone(person.time_zone, person.area_time_zone, person.office_time_zone)
     usual = config.quiet_hours
     begin = person.quiet_from or (usual[0] if usual else None)
     end = person.quiet_until or (usual[1] if usual else None)
     return cadence.Buyer(
-        zone=ZoneInfo(person.time_zone),
-        quiet=cadence.Quiet(begin, end) if begin is not None and end is not None else None,
+        zone=zone,
+        quiet=Quiet(begin, end) if begin is not None and end is not None else None,
         last_window=person.last_window,
-        last_at=person.last_at,
-        today=person.today,
+        last_at=max(made_at, default=None),
+        today=sum(moment.astimezone(zone).date() == now.astimezone(zone).date() for moment in made_at),
         limits=cadence.Limits(timedelta(minutes=config.instant_gap_minutes), config.instant_mails_a_day),
         next_daily=person.next_daily,
     )
@@ -362,7 +362,7 @@ class _Clocks:
         skipped = set()
         for row in rows:
             schedule = Schedule(ScheduleType(row.schedule_type), row.send_time, tuple(row.daily_schedule))
-            zone = ZoneInfo(row.time_zone)
+            zone = first_zone(row.time_zone, row.area_time_zone, row.office_time_zone)
             day = cadence.served_day(window_end, row.next_send_timestamp, schedule, zone)
             if row.served_on is not None and row.served_on >= day:
                 skipped.add(row.id)

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
+from zoneinfo import available_timezones
 
 from sqlalchemy import (
     ColumnElement,
@@ -51,7 +52,7 @@ from app.domain.models import (
 )
 from app.domain.models.lookups import ContactStatus
 from app.domain.searches.conditions.queries import asked, conditions, unknown
-from app.domain.searches.criteria import MAY_BE_UNKNOWN, PLACE, Criteria
+from app.domain.searches.criteria import MAY_BE_UNKNOWN, PLACE, PLACES, Criteria
 from app.domain.searches.keys import Key
 from app.extensions import db
 
@@ -327,6 +328,45 @@ def has_member(office_id: int, member_id: int) -> bool:
 
 def zone_of(office_id: int) -> str:
     return db.session.scalar(select(Office.time_zone).where(Office.id == office_id)) or "UTC"
+
+
+def office_of(office_id: int) -> Office:
+    return db.session.get_one(Office, office_id)
+
+
+def zone_of_homes(office_id: int, criteria: Criteria) -> str:
+    """By which clock most of the homes live that are where a search looks; empty when none says so (PA-20)."""
+    place = Criteria.parse({field: value for field, value in criteria.as_dict().items() if field in PLACES})
+    if not place.has_place:
+        return ""
+    near = (
+        matching(office_id, place)
+        .where(Listing.property_time_zone_name != "")
+        .with_only_columns(Listing.property_time_zone_name.label("name"))
+        .limit(500)
+        .subquery()
+    )
+    found = db.session.scalar(
+        select(near.c.name).group_by(near.c.name).order_by(func.count().desc(), near.c.name).limit(1)
+    )
+    return found if found in available_timezones() else ""
+
+
+def held_since(contact_id: int, now: datetime) -> datetime | None:
+    """Just before the first match was found that is held back from a buyer now."""
+    found = db.session.scalar(
+        select(func.min(MatchBatch.taken_at))
+        .join(AlertMatch, and_(AlertMatch.batch_id == MatchBatch.id, AlertMatch.found_on == MatchBatch.found_on))
+        .join(AlertSubscription, AlertSubscription.id == AlertMatch.alert_subscription_id)
+        .where(AlertSubscription.contact_id == contact_id, AlertMatch.digest_id.is_(None), AlertMatch.waits_until > now)
+    )
+    return found - timedelta(microseconds=1) if found else None
+
+
+def last_batch_at(now: datetime) -> datetime | None:
+    """When the newest batch was taken that has been matched."""
+    newest = select(MatchBatch.taken_at).where(MatchBatch.done_at.is_not(None), MatchBatch.taken_at <= now)
+    return db.session.scalar(newest.order_by(MatchBatch.id.desc()).limit(1))
 
 
 def replace_keys(subscription_ids: Sequence[int], keys: Sequence[Key]) -> None:

@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, time
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import func
 from sqlalchemy.exc import IntegrityError
@@ -25,8 +25,8 @@ from app.domain.searches import queries
 from app.domain.searches.criteria import Criteria
 from app.domain.searches.keys import ALL_KINDS, explode, further
 from app.domain.searches.odata import query_of
-from app.domain.searches.schedule import Schedule, last_send, next_send
-from app.extensions import db
+from app.domain.searches.schedule import Quiet, Schedule, first_zone, last_send, next_send
+from app.extensions import db, settings
 
 MOST_MATCHES = 500
 """A search that matches more homes now is too broad to switch on (PA-14)."""
@@ -86,6 +86,7 @@ def create(
         version=1,
         original_entry_timestamp=now,
         modification_timestamp=now,
+        time_zone=queries.zone_of_homes(office_id, wanted),
         **columns_of_criteria(wanted),
     )
     try:
@@ -109,7 +110,7 @@ def create(
         token=secrets.token_urlsafe(16),
         original_entry_timestamp=now,
         modification_timestamp=now,
-        **_schedule_columns(schedule, contact, now),
+        **_schedule_columns(schedule, contact, search, now),
     )
     db.session.add(subscription)
     db.session.flush()
@@ -150,7 +151,7 @@ def edit(
         raise Conflict(f"This search was changed meanwhile: version {search.version} is in force.")
     subscriptions = queries.subscriptions_of(search.id)
     active = [one for one in subscriptions if one.active_yn]
-    windows = {one.id: _last_due(one, now) for one in active}
+    windows = {one.id: _last_due(one, now, search) or _asap_since(one, now, search) for one in active}
 
     is_revised = wanted is not None and wanted != Criteria.parse(search.criteria)
     if kinds is not None:
@@ -166,12 +167,13 @@ def edit(
         if concierge is not None:
             one.concierge_yn = concierge
         if schedule is not None:
-            for column, value in _schedule_columns(schedule, one.contact, now).items():
+            for column, value in _schedule_columns(schedule, one.contact, search, now).items():
                 setattr(one, column, value if one.active_yn or column != "next_send_timestamp" else None)
     if wanted is not None and is_revised:
         search.version += 1
         for column, value in columns_of_criteria(wanted).items():
             setattr(search, column, value)
+        search.time_zone = queries.zone_of_homes(office_id, wanted)
         db.session.add(_version(search, user_id, now, restored_from))
         for one in active:
             one.reason_active_or_disabled = ReasonActiveOrDisabled.REVISED.value
@@ -280,7 +282,7 @@ def resume(subscription_id: int, now: datetime | None = None, *, office_id: int 
     subscription.reason_active_or_disabled = ReasonActiveOrDisabled.RE_ACTIVATED.value
     subscription.since_snapshot = func.pg_current_snapshot()
     subscription.resumed_at = now
-    subscription.next_send_timestamp = next_send(now, schedule, zone_for(contact))
+    subscription.next_send_timestamp = next_send(now, schedule, zone_for(contact, search))
     subscription.modification_timestamp = now
     db.session.flush()
     _rewrite_keys(search, [subscription])
@@ -326,15 +328,15 @@ def too_broad(criteria: Criteria, *, matches: int, homes: int) -> Invalid | None
     return None
 
 
-def zone_for(contact: Contact) -> ZoneInfo:
-    """The wall clock of a buyer's mails: their own zone, else the office's (PA-20)."""
-    for name in (contact.time_zone, queries.zone_of(contact.office_id)):
-        try:
-            if name:
-                return ZoneInfo(name)
-        except (ZoneInfoNotFoundError, ValueError):
-            continue
-    return ZoneInfo("UTC")
+def zone_for(contact: Contact, search: SavedSearch | None = None) -> ZoneInfo:
+    """The wall clock of a buyer's mails: their own zone, else that of the homes a search looks for, else the office's
+    (PA-20)."""
+    return zone_named(contact.time_zone, contact.office_id, search)
+
+
+def zone_named(own: str, office_id: int, search: SavedSearch | None = None) -> ZoneInfo:
+    """The same for a buyer whose own zone is, or was, this one; empty for none."""
+    return first_zone(own, search.time_zone if search else "", queries.zone_of(office_id))
 
 
 def _narrow(criteria: Criteria) -> tuple[str, str]:
@@ -392,19 +394,39 @@ def columns_of_criteria(criteria: Criteria) -> dict[str, Any]:
     }
 
 
-def _schedule_columns(schedule: Schedule, contact: Contact, now: datetime) -> dict[str, Any]:
+def _schedule_columns(schedule: Schedule, contact: Contact, search: SavedSearch, now: datetime) -> dict[str, Any]:
     return {
         "schedule_type": schedule.schedule_type.value,
         "send_time": schedule.send_time,
         "daily_schedule": list(schedule.daily_schedule),
-        "next_send_timestamp": next_send(now, schedule, zone_for(contact)),
+        "next_send_timestamp": next_send(now, schedule, zone_for(contact, search)),
     }
 
 
-def _last_due(subscription: AlertSubscription, now: datetime) -> datetime | None:
-    """When its last mail was due; None for ASAP, whose matches do not wait."""
+def _last_due(subscription: AlertSubscription, now: datetime, search: SavedSearch | None = None) -> datetime | None:
+    """When its last mail was due; None for ASAP, which every run serves."""
     schedule = Schedule.parse(subscription.schedule_type, subscription.send_time, subscription.daily_schedule)
-    return last_send(now, schedule, zone_for(subscription.contact))
+    return last_send(now, schedule, zone_for(subscription.contact, search))
+
+
+def _asap_since(subscription: AlertSubscription, now: datetime, search: SavedSearch) -> datetime | None:
+    """When a mail of ASAP could have gone last: before the quiet hours that hold now, before the first match that is held
+    back, else with the last batch (PA-15). None when nothing was ever matched."""
+    contact = subscription.contact
+    quiet = quiet_of(contact)
+    moments = [queries.held_since(contact.id, now), queries.last_batch_at(now)]
+    if quiet is not None:
+        moments.append(quiet.began_before(now, zone_for(contact, search)))
+    return min((moment for moment in moments if moment is not None), default=None)
+
+
+def quiet_of(contact: Contact) -> Quiet | None:
+    """The quiet hours of a buyer: their own, else the office's, else those of the settings (PA-21)."""
+    office = queries.office_of(contact.office_id)
+    usual = settings().quiet_hours or (None, None)
+    begin = contact.quiet_from or office.quiet_from or usual[0]
+    end = contact.quiet_until or office.quiet_until or usual[1]
+    return Quiet(begin, end) if begin is not None and end is not None else None
 
 
 def _version(

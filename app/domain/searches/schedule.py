@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import count
-from typing import NoReturn
-from zoneinfo import ZoneInfo
+from typing import NamedTuple, NoReturn
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from app.domain.errors import Invalid
 from app.domain.models.lookups import ScheduleType
@@ -47,6 +47,47 @@ class Schedule:
         if self.schedule_type is ScheduleType.MONTHLY:
             return day.day == 1
         return not self.daily_schedule or WEEKDAYS[day.weekday()] in {d.split()[0] for d in self.daily_schedule}
+
+
+def first_zone(*names: str | None) -> ZoneInfo:
+    """The first of these that is a time zone; UTC when none is (PA-20)."""
+    for name in names:
+        try:
+            if name:
+                return ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError):
+            continue
+    return ZoneInfo("UTC")
+
+
+class Quiet(NamedTuple):
+    """Quiet hours on a wall clock; they may go over midnight. The same time twice is none."""
+
+    begin: time
+    end: time
+
+    def end_after(self, moment: datetime, zone: ZoneInfo) -> datetime | None:
+        """When the quiet hours that hold at this moment end, in UTC; None when none do (PA-21)."""
+        local = moment.astimezone(zone)
+        wall, day = local.time(), local.date()
+        if self.begin <= self.end:
+            is_quiet = self.begin <= wall < self.end
+        else:
+            is_quiet = wall >= self.begin or wall < self.end
+            day += timedelta(days=wall >= self.begin)
+        if not is_quiet:
+            return None
+        ends = [datetime.combine(day, self.end.replace(fold=fold), tzinfo=zone).astimezone(UTC) for fold in (0, 1)]
+        # An hour that comes twice is quiet both times when it is once.
+        return next((end for end in ends if end > moment), None)
+
+    def began_before(self, moment: datetime, zone: ZoneInfo) -> datetime | None:
+        """When the quiet hours that hold at this moment began, in UTC; None when none do."""
+        if self.end_after(moment, zone) is None:
+            return None
+        day = moment.astimezone(zone).date()
+        begins = [datetime.combine(day - timedelta(days=n), self.begin, tzinfo=zone).astimezone(UTC) for n in (0, 1)]
+        return next((begin for begin in begins if begin <= moment), None)
 
 
 def next_send(after: datetime, schedule: Schedule, zone: ZoneInfo) -> datetime | None:

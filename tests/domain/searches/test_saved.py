@@ -429,3 +429,50 @@ def test_pa_15_an_edit_adds_nothing_to_what_a_digest_has_accounted_for(db, creat
     db.session.commit()
     assert len(told(db, search)) == 1
     assert balances(db)
+
+
+@pytest.mark.committed
+def test_t7_pa_15_as_soon_as_possible_an_edit_in_the_quiet_hours_judges_all_since_they_began(db, create, office):
+    """Quiet from 21:00; widened at 23:00. New at 22:00: in, with the mail of the morning. New at 20:00: not."""
+    office.quiet_from, office.quiet_until = time(21), time(8)
+    evening = datetime(2026, 11, 21, 1, 0, tzinfo=UTC)  # 20:00 in New York
+    search = create(schedule_type="ASAP", now=evening - timedelta(days=9))
+    db.session.commit()
+    a_home(db, office, city="Alder Glen", now=evening)
+    match_all(db, evening)
+    night = a_home(db, office, city="Alder Glen", now=evening + timedelta(hours=2))
+    match_all(db, evening + timedelta(hours=2))
+    assert told(db, search) == []
+    saved.edit(
+        search.id, office_id=office.id, version=1, criteria={"city": ["Port Ellery", "Alder Glen"]},
+        now=evening + timedelta(hours=3),
+    )  # fmt: skip
+    db.session.commit()
+    assert told(db, search) == [night.id]
+    assert balances(db)
+
+
+@pytest.mark.committed
+def test_t7_pa_15_as_soon_as_possible_an_edit_by_day_begins_with_the_last_run(db, create, office):
+    search = create(schedule_type="ASAP", now=NOW - timedelta(days=9))
+    db.session.commit()
+    a_home(db, office, city="Alder Glen", now=NOW)
+    match_all(db, NOW)
+    saved.edit(
+        search.id, office_id=office.id, version=1, criteria={"city": ["Port Ellery", "Alder Glen"]},
+        now=NOW + timedelta(minutes=5),
+    )  # fmt: skip
+    db.session.commit()
+    assert told(db, search) == []
+    later = a_home(db, office, city="Alder Glen", now=NOW + timedelta(minutes=10))
+    match_all(db, NOW + timedelta(minutes=15))
+    assert told(db, search) == [later.id]
+
+
+def test_pa_20_without_a_zone_of_the_buyer_s_own_a_search_keeps_the_clock_of_its_homes(db, create, office):
+    for zone in ("America/Chicago", "America/Chicago", "America/Denver", "Far/Away", ""):
+        a_home(db, office, property_time_zone_name=zone)
+    search = create()
+    assert search.time_zone == "America/Chicago"
+    assert subscription_of(db, search).next_send_timestamp == datetime(2026, 11, 21, 13, 0, tzinfo=UTC)
+    assert create({"city": ["Elsewhere"]}).time_zone == ""

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from app.domain.models import WaitsFor
 from app.domain.models.lookups import ScheduleType
-from app.domain.searches.schedule import Schedule, last_send, next_send
+from app.domain.searches.schedule import Quiet, Schedule, last_send, next_send
 
 LATE = timedelta(hours=72)
 """What is older is told with the daily mail, not at once (PA-26)."""
@@ -25,28 +25,6 @@ LEFTOVERS_AT = time(7)
 LEEWAY = timedelta(minutes=5)
 """Runs of two windows that are an hour apart begin some seconds less, or more, apart."""
 MERGED_DAILY = frozenset({WaitsFor.DAY, WaitsFor.AGE})
-
-
-class Quiet(NamedTuple):
-    """Quiet hours on a wall clock; they may go over midnight. The same time twice is none."""
-
-    begin: time
-    end: time
-
-    def end_after(self, moment: datetime, zone: ZoneInfo) -> datetime | None:
-        """When the quiet hours that hold at this moment end, in UTC; None when none do (PA-21)."""
-        local = moment.astimezone(zone)
-        wall, day = local.time(), local.date()
-        if self.begin <= self.end:
-            is_quiet = self.begin <= wall < self.end
-        else:
-            is_quiet = wall >= self.begin or wall < self.end
-            day += timedelta(days=wall >= self.begin)
-        if not is_quiet:
-            return None
-        ends = [datetime.combine(day, self.end.replace(fold=fold), tzinfo=zone).astimezone(UTC) for fold in (0, 1)]
-        # An hour that comes twice is quiet both times when it is once.
-        return next((end for end in ends if end > moment), None)
 
 
 class Limits(NamedTuple):

@@ -63,24 +63,22 @@ WITH member AS (
     SELECT id FROM contact WHERE id = ANY(:leaders)
     UNION
     SELECT mate.id FROM contact led JOIN contact mate ON mate.household_id = led.household_id WHERE led.id = ANY(:leaders))
-SELECT c.id, c.office_id, c.household_id, c.contact_status, {RECIPIENT} AS recipient, zone.name AS time_zone,
+SELECT c.id, c.office_id, c.household_id, c.contact_status, {RECIPIENT} AS recipient,
+       c.time_zone, area.time_zone AS area_time_zone, o.time_zone AS office_time_zone,
        coalesce(c.quiet_from, o.quiet_from) AS quiet_from, coalesce(c.quiet_until, o.quiet_until) AS quiet_until,
-       daily.next_daily, instant.last_window, instant.last_at, instant.today
+       daily.next_daily, instant.last_window, instant.made_at
 FROM member
 JOIN contact c ON c.id = member.id
 JOIN office o ON o.id = c.office_id
-CROSS JOIN LATERAL (
-    SELECT coalesce(nullif(c.time_zone, ''), (
-        SELECT ss.time_zone FROM alert_subscription s JOIN saved_search ss ON ss.id = s.saved_search_id
-        WHERE s.contact_id = c.id AND s.active_yn AND ss.time_zone <> '' ORDER BY s.id LIMIT 1), o.time_zone) AS name) zone
+LEFT JOIN LATERAL (
+    SELECT ss.time_zone FROM alert_subscription s JOIN saved_search ss ON ss.id = s.saved_search_id
+    WHERE s.contact_id = c.id AND s.active_yn AND ss.time_zone <> '' ORDER BY s.id LIMIT 1) area ON true
 CROSS JOIN LATERAL (
     SELECT min(s.next_send_timestamp) AS next_daily
     FROM alert_subscription s
     WHERE s.contact_id = c.id AND s.active_yn AND s.schedule_type = 'Daily' AND s.next_send_timestamp > :window_end) daily
 CROSS JOIN LATERAL (
-    SELECT max(d.window_end) AS last_window, max(d.created_at) AS last_at,
-           count(*) FILTER (WHERE CAST(timezone(zone.name, d.created_at) AS date)
-                                = CAST(timezone(zone.name, CAST(:now AS timestamptz)) AS date)) AS today
+    SELECT max(d.window_end) AS last_window, array_agg(d.created_at) AS made_at
     FROM digest d LEFT JOIN outbound_message m ON m.digest_id = d.id
     WHERE d.office_id = c.office_id AND d.recipient = {RECIPIENT} AND d.window_end > :lately
       AND d.window_end <= :window_end AND d.is_instant AND d.state <> 'empty'
@@ -102,7 +100,7 @@ ORDER BY am.found_on, am.batch_id, am.alert_subscription_id
 
 DUE_CLOCKS = text(f"""
 SELECT s.id, s.schedule_type, s.send_time, s.daily_schedule, s.next_send_timestamp, s.served_on,
-       coalesce(nullif(c.time_zone, ''), nullif(ss.time_zone, ''), o.time_zone) AS time_zone
+       c.time_zone, ss.time_zone AS area_time_zone, o.time_zone AS office_time_zone
 FROM alert_subscription s
 JOIN saved_search ss ON ss.id = s.saved_search_id
 JOIN contact c ON c.id = s.contact_id
@@ -134,10 +132,10 @@ def lock_due(window_end: datetime, limit: int) -> list[int]:
     return list(db.session.scalars(LOCK_DUE, values))
 
 
-def people(leaders: Sequence[int], window_end: datetime, now: datetime) -> Sequence[AnyRow]:
+def people(leaders: Sequence[int], window_end: datetime) -> Sequence[AnyRow]:
     """Those people and who shares their household. A statement of its own: it sees what a builder that had them before
     us has committed."""
-    values = {"leaders": leaders, "window_end": window_end, "now": now, "lately": window_end - timedelta(hours=36)}
+    values = {"leaders": leaders, "window_end": window_end, "lately": window_end - timedelta(hours=36)}
     return db.session.execute(PEOPLE, values).all()
 
 
