@@ -15,15 +15,12 @@ from sqlalchemy import (
     Text,
     and_,
     any_,
-    case,
     cast,
-    false,
     func,
     literal,
     not_,
     or_,
     select,
-    true,
 )
 from sqlalchemy.orm import InstrumentedAttribute
 
@@ -48,8 +45,6 @@ from app.domain.searches.shapes import CELL_SIZES, COLUMNS, GRID, LEVEL, SCALE, 
 Home = type[Listing] | type[ListingEvent]
 Condition = ColumnElement[bool]
 
-_GRID = 48
-"""Cells along the longer side of a ring."""
 _HAIR = Decimal("0.000001")
 MOST_CELLS = 512
 _AREA_COLUMNS = {kind.value: column for column, kind in PLACE_COLUMNS.items()}
@@ -197,8 +192,8 @@ def _in_ring(latitude: ColumnElement[int], longitude: ColumnElement[int], ring: 
     places = Shape(None, None, (ring,)).places(MOST_CELLS)
     level = (min(places) - GRID) // LEVEL
     size, first = CELL_SIZES[level], GRID + level * LEVEL
-    row, column = (latitude + 90_000_000).op("/")(size), (longitude + 180_000_000).op("/")(size)
-    cell = row.op("*")(COLUMNS).op("+")(column)
+    row, column = (latitude + _big(90_000_000)) // _big(size), (longitude + _big(180_000_000)) // _big(size)
+    cell = row * _big(COLUMNS) + column
     whole, partly = (
         any_(literal([place - first for place, is_partly in places.items() if is_partly is wanted], ARRAY(BigInteger)))
         for wanted in (False, True)
