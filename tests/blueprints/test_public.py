@@ -16,6 +16,7 @@ from app.domain.models import (
     Listing,
     Member,
     MessageEvent,
+    Office,
     OutboundMessage,
     SavedSearch,
     Suppression,
@@ -492,6 +493,23 @@ class TestPreferences:
         assert third.active_yn
         assert other.active_yn
 
+    @pytest.mark.parametrize(
+        ("reason", "said"),
+        [
+            ("bounced", "Mail to it came back as undeliverable on November 3."),
+            ("complained", "A mail was reported as unwanted on November 3."),
+            ("by_hand", "The office stopped it on November 3."),
+        ],
+    )
+    def test_who_gets_nothing_reads_why_pa_24(self, client, door, make, reason, said):
+        office = database.session.scalars(select(Office)).one()
+        since = datetime(2026, 11, 3, 15, tzinfo=UTC)
+        make.suppression(office, "amelia@example.com", scope="address", reason=reason, created_at=since)
+        database.session.commit()
+        page = client.get(door).text
+        assert said in page
+        assert "That is not undone here" in page
+
     def test_only_a_persons_look_is_a_sign_of_life_pa_17(self, client, mail, first):
         page = re.search(r"http://porchlight\.test(/d/[\w-]+)", mail.text)[1]
         client.get(page)
@@ -501,3 +519,21 @@ class TestPreferences:
         database.session.refresh(first)
         assert first.last_viewed_timestamp is not None
         assert client.post("/d/nobody-made-this/looked").status_code == 404
+
+
+@pytest.mark.parametrize("base", ["http://porchlight.test", "https://porchlight.test"])
+@pytest.mark.parametrize("ending", ["", "/"])
+def test_one_click_is_never_sent_elsewhere(client, mail, base, ending):
+    """RFC 8058 §3.1: no redirect, neither to https nor to a slash more or less."""
+    answer = client.post(path_of(mail) + ending, data=ONE_CLICK, base_url=base)
+    assert answer.status_code == (404 if ending else 200)
+    assert "Location" not in answer.headers
+    assert "Set-Cookie" not in answer.headers
+
+
+def test_what_the_header_names_is_what_one_click_answers_at(client, mail):
+    named = mail.header("List-Unsubscribe").partition(",")[0].strip("<>")
+    assert named == mail.unsubscribe_url
+    assert mail.header("List-Help").strip("<>") == named
+    assert client.head(named.removeprefix("http://porchlight.test")).status_code == 200
+    assert stops() == []

@@ -10,16 +10,30 @@ from zoneinfo import ZoneInfo
 
 from flask import Blueprint, Response, make_response, render_template, request
 
-from app.domain.digests import lifecycle, optout, pages, preferences
+from app.domain.digests import lifecycle, opinions, optout, pages, preferences
 from app.domain.digests.optout import Reach, Standing
 from app.domain.errors import Conflict, Invalid, NotFound
-from app.domain.models import AlertKind
+from app.domain.models import AlertKind, ListingPreference, SuppressionReason
 from app.domain.models.lookups import ScheduleType
 from app.extensions import csrf, db
 from app.web import public
 
 bp = Blueprint("public", __name__)
 
+OTHERS = {
+    SuppressionReason.BOUNCED: "Mail to it came back as undeliverable",
+    SuppressionReason.COMPLAINED: "A mail was reported as unwanted",
+    SuppressionReason.UNREACHABLE: "It could not be reached several times, so it rests for two weeks: the last time was",
+    SuppressionReason.BY_HAND: "The office stopped it",
+}
+"""Why nothing comes although the person did not ask for that."""
+OPINIONS = {
+    ListingPreference.FAVORITE.value: "One of your favorites.",
+    ListingPreference.POSSIBILITY.value: "Kept as a possibility.",
+    ListingPreference.DISCARD.value: "You will not hear of this home again.",
+    opinions.NONE: "Taken back.",
+}
+"""What the page says once a buyer has said what they think of a home."""
 SCHEDULES = (
     (ScheduleType.ASAP, "As it happens"),
     (ScheduleType.DAILY, "One mail a day"),
@@ -103,6 +117,20 @@ def digest(token: str) -> Response:
     return _page("public/digest.html", page=pages.page_of(token))
 
 
+@bp.post("/d/<token>/<int:listing_id>")
+@csrf.exempt  # type: ignore[untyped-decorator]  # the page sets no cookie, so there is no session to forge; the token is the secret
+@public("the token in a mail's link is the key; only homes of that mail can be marked")
+def mark(token: str, listing_id: int) -> Response:
+    """A favorite, or never again (PA-05)."""
+    opinion = request.form.get("opinion", "")
+    try:
+        opinions.say(token, listing_id, opinion)
+    except Invalid as refusal:
+        return _plain(refusal.sentence, 422)
+    db.session.commit()
+    return _page("public/digest.html", page=pages.page_of(token), marked=listing_id, said=OPINIONS[opinion])
+
+
 @bp.get("/d/<token>/<int:listing_id>")
 @public("the token in a mail's link is the key; only homes of that mail open")
 def listing(token: str, listing_id: int) -> Response:
@@ -137,6 +165,10 @@ def _preferences(token: str, standing: Standing, said: str = "", *, refused: str
         kinds=list(AlertKind),
         schedules=[(kind.value, words) for kind, words in SCHEDULES],
         pauses=preferences.PAUSES,
+        because=[
+            f"{OTHERS[reason]} on {since.astimezone(ZoneInfo(standing.time_zone)):%B %-d}."
+            for reason, since in standing.others
+        ],
         zone=ZoneInfo(standing.time_zone),
     )
 

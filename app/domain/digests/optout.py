@@ -95,6 +95,9 @@ class Standing:
     """Others are told of their homes, too (PA-09)."""
     watches: Sequence[Watch]
     stopped: frozenset[Reach]
+    others: Sequence[tuple[SuppressionReason, datetime]]
+    """What keeps mail from the address that the person did not ask for, and since when: nothing of it is theirs to
+    lift, and all of it is theirs to know (PA-24)."""
 
     @property
     def of_this_mail(self) -> list[Watch]:
@@ -166,6 +169,11 @@ def standing(token: str, now: datetime | None = None) -> Standing:
         shares=found.shares,
         watches=watches,
         stopped=frozenset(stopped),
+        others=[
+            (SuppressionReason(row.reason), row.created_at)
+            for row in blocks
+            if row.reason != SuppressionReason.UNSUBSCRIBED and row.scope != SuppressionScope.SUBSCRIPTION
+        ],
     )
 
 
