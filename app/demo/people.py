@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from dataclasses import dataclass
 from datetime import time
@@ -55,6 +56,20 @@ def buyers(count: int, random: Random) -> list[dict[str, Any]]:
     return people
 
 
+def an_area(town: Town, random: Random) -> list[list[float]]:
+    """Six corners around the middle of a town, as somebody draws them on a map."""
+    corners = []
+    for number in range(6):
+        angle, reach = number * math.pi / 3, town.spread * random.uniform(0.5, 1.1)
+        corners.append(
+            [
+                round(town.latitude + reach * math.sin(angle), 5),
+                round(town.longitude + reach * 1.3 * math.cos(angle), 5),
+            ]
+        )
+    return corners
+
+
 def a_wish(buyer: int, random: Random) -> Wish:
     """Places first, then a price that fits them; the rest as people do, some of it left open."""
     town: Town = random.choices(TOWNS, weights=[town.weight for town in TOWNS])[0]
@@ -76,6 +91,9 @@ def a_wish(buyer: int, random: Random) -> Wish:
     elif where < 0.86:
         criteria["subdivision_name"] = [random.choice(town.subdivisions)]
         name = criteria["subdivision_name"][0]
+    elif where < 0.91:
+        criteria["polygons"] = [an_area(town, random)]
+        name = f"Drawn in {town.city}"
     else:
         miles = random.choice((1, 2, 3))
         criteria["radius"] = {"latitude": town.latitude, "longitude": town.longitude, "miles": miles}
@@ -97,6 +115,11 @@ def a_wish(buyer: int, random: Random) -> Wish:
         criteria["living_area"] = {"ge": random.choice((1000, 1400, 1800))}
     if random.random() < 0.12:
         criteria["year_built"] = {"ge": random.choice((1950, 1980, 2000))}
+    if random.random() < 0.06:
+        criteria[random.choice(("keywords_any", "keywords_none"))] = [random.choice(("workshop", "garden", "porch"))]
+    if random.random() < 0.08:
+        criteria["garage_spaces"] = {"ge": 1}
+        criteria["include_unknown"] = ["garage_spaces"]
     daily = random.random() < 0.45
     return Wish(
         buyer=buyer,
