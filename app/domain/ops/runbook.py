@@ -101,6 +101,25 @@ _ADVICE: dict[str, Advice] = {
             "Usually the mailbox of MAIL_FROM is not read, or the provider’s webhook points elsewhere.",
         ),
     ),
+    "halted": Advice(
+        "How to decide",
+        (
+            "Open Held mail: it shows the numbers, what is usual at that hour, and a sample as the buyers would get it.",
+            "Approve, and what is still true goes out slowly. Discard, and every home of it says so. Both want a reason.",
+            "What nobody decides about for a week is dropped.",
+        ),
+    ),
+    "approval": Advice(
+        "Who is asked",
+        ("Held mail lists what waits for which buyer. Their agent decides, or anybody of the staff.",),
+    ),
+    "feed": Advice(
+        "How to get it going",
+        (
+            "Is a file of “{subject}” on the page of imports, failed? Its page says which rows and why.",
+            "If none has come, ask who sends it. Until then no match says nothing: tell buyers who ask.",
+        ),
+    ),
     "paused": Advice(
         "How to end it",
         (

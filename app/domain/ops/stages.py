@@ -13,6 +13,7 @@ from app.domain.ops.queries import AnyRow
 from app.domain.ops.queries.overview import hourly
 from app.domain.ops.registry import registry
 from app.domain.ops.schedules import late_since
+from app.domain.ops.words import caught_up_words
 
 QUIET = timedelta(hours=24)
 """No change to any listing for so long: the page says “no data”, not “no matches”."""
@@ -135,6 +136,8 @@ def stages(now: datetime, counts: AnyRow, volumes: AnyRow, signs: Vitals) -> lis
             failures=failures.get("digests", 0),
             sub="waits on matches"
             if stopped or is_paused or no_clock
+            else caught_up_words(counts.caught_up)
+            if counts.caught_up
             else f"{volumes.empty:,} had nothing left to say",
             **_look(signs, "digests", word="Waits" if late or is_paused or no_clock else "On time"),
         ),

@@ -86,12 +86,19 @@ def counts_in_words(kind: str, counts: Mapping[str, Any]) -> str:
             for name, one, many in SAID.get(kind, ())
             if counts.get(name)
         ]
-        if counts.get("caught_up_events"):  # PA-26
-            first, last, events = (counts[f"caught_up_{name}"] for name in ("first", "last", "events"))
-            said.insert(0, f"caught up seq {first:,}–{last:,}, {events:,} {'event' if events == 1 else 'events'}")
+        if counts.get("caught_up_events"):
+            return ", ".join([caught_up_words(counts), *said[bool(counts.get("messages")) :]])
         if kind not in SAID:
             said = [f"{value:,} {name.replace('_', ' ')}" for name, value in counts.items() if value]
     return ", ".join(said) or NOTHING.get(kind, "done")
+
+
+def caught_up_words(counts: Mapping[str, Any]) -> str:
+    """“caught up seq 1–40, 40 events, 3 mails”: what a run after an outage made up for (PA-26)."""
+    first, last, events = (counts[f"caught_up_{name}"] for name in ("first", "last", "events"))
+    mails = counts.get("messages", 0)
+    said = f"caught up seq {first:,}–{last:,}, {events:,} {'event' if events == 1 else 'events'}"
+    return f"{said}, {mails:,} {'mail' if mails == 1 else 'mails'}"
 
 
 def did_nothing(kind: str, counts: Mapping[str, Any]) -> bool:

@@ -36,7 +36,8 @@ _STAGES = text(
         SELECT coalesce(sum(cardinality(m.event_seqs)), 0) AS n, min(b.done_at) AS oldest
         FROM alert_match m JOIN alert_subscription s ON s.id = m.alert_subscription_id
             JOIN match_batch b ON b.id = m.batch_id
-        WHERE m.digest_id IS NULL AND (s.schedule_type = 'ASAP' OR s.next_send_timestamp <= :now)),
+        WHERE m.digest_id IS NULL AND (s.schedule_type = 'ASAP' AND coalesce(m.waits_until, '-infinity') <= :now
+            OR s.schedule_type <> 'ASAP' AND s.next_send_timestamp <= :now)),
     due AS (
         SELECT count(*) AS n, min(not_before) AS oldest FROM outbound_message
         WHERE state = 'queued' AND not_before <= :now),
@@ -44,6 +45,9 @@ _STAGES = text(
         SELECT count(*) AS n, min(created_at) AS oldest FROM import_batch WHERE state IN ('queued', 'running'))
     SELECT
         (SELECT max(seq) FROM listing_event) AS last_seq,
+        -- what the last outage of a day left to catch up with (PA-26)
+        (SELECT counts FROM job_run WHERE kind = 'digests' AND state = 'succeeded' AND counts ? 'caught_up_events'
+            AND finished_at > CAST(:now AS timestamptz) - interval '1 day' ORDER BY finished_at DESC LIMIT 1) AS caught_up,
         (SELECT recorded_at FROM listing_event ORDER BY recorded_at DESC LIMIT 1) AS last_event,
         (SELECT count(*) FROM message_event WHERE recorded_at >= CAST(:now AS timestamptz) - interval '10 minutes'
             AND occurred_at >= CAST(:now AS timestamptz) - interval '10 minutes'
