@@ -256,7 +256,7 @@ _FURTHER = f"""
 
 # The searches that a probe is news for. OFFSET 0 keeps the planner to one range of the covering index for each probe,
 # whatever it believes about the number of searches; what needs another table comes after, for the few that pass.
-_TAKERS = f"""
+_KEYS_THAT_FIT = """
     CROSS JOIN LATERAL (
         SELECT alert_subscription_id, saved_search_id, flags FROM search_key
         WHERE search_key.key = probe.key AND price_hi >= probe.price_ceil AND price_lo <= probe.price_floor
@@ -266,15 +266,25 @@ _TAKERS = f"""
           AND year_lo <= probe.year_floor AND year_hi >= probe.year_ceil AND lot_lo <= probe.lot_floor
         OFFSET 0
     ) AS k
-    WHERE CASE WHEN k.flags & {PARTLY} = 0 THEN true ELSE ({_INSIDE}) END
 """
-_NEWS = f"""{_TAKERS}
+_TAKES = f"""
+    CASE WHEN k.flags & {PARTLY} = 0 THEN true ELSE ({_INSIDE}) END
+"""
+_TAKERS = f"{_KEYS_THAT_FIT} WHERE {_TAKES}"
+# Nearly every hit is plain, and is spared one question after another.
+_PLAIN = f"""
+    SELECT probe.*, probe.kinds <> {_ONLY_NOW_MATCHES} AND (SELECT count(*) FROM young) = 0 AS is_plain
+    FROM ({_PROBES}) AS probe
+"""
+_NEWS = f"""{_KEYS_THAT_FIT}
+    WHERE CASE WHEN probe.is_plain AND k.flags & {PARTLY | FURTHER} = 0 THEN true ELSE {_TAKES}
       AND CASE WHEN k.flags & {FURTHER} = 0 THEN true ELSE ({_FURTHER}) END
       AND CASE WHEN probe.kinds <> {_ONLY_NOW_MATCHES} THEN true
         ELSE (probe.seq, k.alert_subscription_id) NOT IN (SELECT seq, alert_subscription_id FROM took) END
       AND ((SELECT count(*) FROM young) = 0 OR k.alert_subscription_id NOT IN (SELECT id FROM young) OR NOT (
         SELECT pg_visible_in_snapshot(probe.xid, since_snapshot) FROM alert_subscription WHERE id = k.alert_subscription_id
       ))
+    END
 """
 
 # event    the batch's events, as numbers
@@ -296,7 +306,7 @@ _MATCH = f"""
     ),
     hit AS (
         SELECT k.alert_subscription_id, k.flags | probe.flags AS flags, probe.seq
-        FROM (SELECT probe.* FROM event CROSS JOIN LATERAL ({_PROBES}) AS probe ORDER BY key) AS probe
+        FROM (SELECT probe.* FROM event CROSS JOIN LATERAL ({_PLAIN}) AS probe ORDER BY key) AS probe
         {_NEWS}
     ),
     written AS (
@@ -311,7 +321,7 @@ _MATCH = f"""
         RETURNING cardinality(event_seqs) AS pairs
     )
     SELECT (SELECT coalesce(sum(pairs), 0) FROM written),
-        (SELECT count(DISTINCT seq) FROM event WHERE EXISTS (SELECT 1 FROM ({_PROBES}) AS probe {_NEWS}))
+        (SELECT count(DISTINCT seq) FROM event WHERE EXISTS (SELECT 1 FROM ({_PLAIN}) AS probe {_NEWS}))
 """
 _MATCH_FIRST = text(_MATCH % "")
 _MATCH_AGAIN = text(_MATCH % "ON CONFLICT DO NOTHING")
