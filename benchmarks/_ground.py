@@ -52,6 +52,15 @@ def scratch_app(name: str) -> Iterator[Flask]:
         postgres.drop_database(servers.database_url, database)
 
 
+@contextmanager
+def app_on(url: str) -> Iterator[Flask]:
+    """The app in its context, on a database that another program made."""
+    with TemporaryDirectory() as files:
+        app = create_app(_settings(url, "redis://127.0.0.1:9/0", Path(files)))
+        with app.app_context():
+            yield app
+
+
 def plain(url: str) -> str:
     """The URL as psycopg takes it."""
     return url.replace("+psycopg", "", 1)

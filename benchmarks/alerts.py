@@ -1,21 +1,28 @@
-"""Listing changes to durable matches: the app's own SQL path against a floor and against the naive way.
+"""Listing changes to durable matches: the app's two ways against a floor and against the naive way.
 
-    make bench-alerts                 both sizes, about four minutes
-    make bench-alerts args="--searches 10000"
+    make bench-alerts                 100,000 searches, then a million: about ten minutes on an idle machine
+    make bench-alerts args="--searches 10000 --rounds 5"
 
-ours   take_batches and match_one_batch with their commits: what the alerts job runs
-floor  binary COPY of the same pairs, flat, sorted by the primary key of the table they go to, one transaction: nothing
-       that stores pairs one row each can be quicker
-naive  one query for each search over the changed rows, inserting its pairs, all in one transaction; run for a sample
-       of the searches and scaled to all of them
-All three write the same pairs, which is checked in every round.
+sql     take_batches and match_one_batch with their commits: what the alerts job runs, matched by PostgreSQL
+engine  the same, matched in memory by a program that holds the searches: what the alerts job runs for many changes
+floor   binary COPY of the same pairs, flat, sorted by the primary key of the table they go to, one transaction: nothing
+        that stores pairs one row each can be quicker
+naive   one query for each search over the changed rows, inserting its pairs, all in one transaction; run for a sample
+        of the searches and scaled to all of them
+All four write the same pairs, which is checked in every round.
+
+A million searches are a hundred thousand, each ten times: as many key rows, comparisons and pairs as if each were
+another. They are matched in a program of their own, whose largest memory is reported; floor and naive are left out.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import random
 import struct
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -32,16 +39,18 @@ from app.domain.searches.keys import Key, explode
 from app.extensions import db
 from benchmarks._ground import plain, scratch_app
 from benchmarks._market import Market
-from benchmarks._report import median, report, say, seconds
+from benchmarks._report import ROOT, median, report, say, seconds
 
 SEED = 20261120
 EVENTS = 1_000
+MANY_EVENTS = 10_000
+COPIES = 10
 LOG = 100_000
 """Older events, of which nothing is told."""
 ROUNDS = 7
 SAMPLE = 400
 """Searches the naive way is run for in a round."""
-SIZES = {10_000: "10k", 100_000: "100k"}
+SIZES = {10_000: "10k", 100_000: "100k", 1_000_000: "1m"}
 
 
 class Bench:
@@ -105,7 +114,10 @@ class Bench:
             ("id", "office_id", "prospecting_key", "saved_search_id", "contact_id", "token"),
             ((n, self.office, f"p{n}", n, n % buyers + 1, f"t{n}") for n in ids),
         )
+        # Nobody holds them yet who would have to be told.
+        self.connection.execute("ALTER TABLE search_key DISABLE TRIGGER USER")
         self._copy("search_key", Key._fields, self._all_keys(ids))
+        self.connection.execute("ALTER TABLE search_key ENABLE TRIGGER USER")
         self._copy(
             "listing",
             ("id", "office_id", "listing_key", "originating_system_name", "originating_system_key", "standard_status"),
@@ -129,8 +141,8 @@ class Bench:
                 self.keys += 1
                 yield key
 
-    def change(self) -> int:
-        """A thousand alertable events, committed; the seq before the first of them."""
+    def change(self, times: int = 1) -> int:
+        """A thousand alertable events, or some times as many, committed; the seq before the first of them."""
         before = self._one("SELECT coalesce(max(seq), 0) FROM listing_event")
         carried = (
             "list_price", "property_type", "property_sub_type", "bedrooms_total", "baths_equivalent", "living_area",
@@ -152,7 +164,7 @@ class Bench:
                 micro_degrees(home["latitude"]),
                 micro_degrees(home["longitude"]),
             )
-            for number, home in enumerate(self.homes, 1)
+            for number, home in [*enumerate(self.homes, 1)] * times
         )
         places = tuple(PLACE_COLUMNS)
         self._copy(
@@ -177,12 +189,13 @@ class Bench:
         self.connection.execute("ANALYZE listing_event")
         return before
 
-    # The three ways
+    # The ways
 
-    def ours(self) -> None:
+    def ours(self, way: match.Way) -> None:
         match.take_batches(self.now)
         db.session.commit()
-        while match.match_one_batch(self.now):
+        while found := match.match_one_batch(self.now, way=way):
+            assert found.get("in_memory", 0) == (way is match.Way.MEMORY)
             db.session.commit()
         db.session.commit()
 
@@ -235,9 +248,15 @@ class Bench:
     # Rounds
 
     def round(self, number: int) -> dict[str, float]:
-        after = self.change()
-        took = {"ours": seconds(self.ours)}
-        self.pairs = self._written(after)
+        took = {}
+        ways = [("sql", match.Way.SQL), ("engine", match.Way.MEMORY)]
+        found = {}
+        for name, way in ways if number % 2 else reversed(ways):
+            after = self.change()
+            took[name] = seconds(lambda way=way: self.ours(way))  # type: ignore[misc]
+            self.pairs = self._written(after)
+            found[name] = [(seq - after, subscription) for seq, subscription in self.pairs]
+        assert found["sql"] == found["engine"]
         body = _binary(self.pairs)
         sample = random.Random(number).sample(range(1, self.searches + 1), SAMPLE)
         for name in ("flat", "naive"):
@@ -246,12 +265,12 @@ class Bench:
                 f"CREATE TABLE {name} (event_seq bigint, alert_subscription_id bigint,"
                 " PRIMARY KEY (event_seq, alert_subscription_id))"
             )
-        ways: list[tuple[str, Callable[[], None]]] = [
+        others: list[tuple[str, Callable[[], None]]] = [
             ("floor", lambda: self.floor(body)),
             ("naive", lambda: self.naive(sample, after)),
         ]
-        for name, way in ways if number % 2 else reversed(ways):
-            took[name] = seconds(way)
+        for name, other in others if number % 2 else reversed(others):
+            took[name] = seconds(other)
         took["naive"] *= self.searches / SAMPLE
         self._check(after, sample)
         return took
@@ -280,6 +299,67 @@ class Bench:
             db.session.commit()
         return times
 
+    def multiply(self) -> None:
+        """Every search and its keys COPIES times."""
+        names = ("search_key_cover_idx", "search_key_subscription_idx")
+        indexes = [self._one("SELECT pg_get_indexdef(to_regclass(%s))", [name]) for name in names]
+        for statement in (
+            "ALTER TABLE search_key DISABLE TRIGGER USER",
+            f"DROP INDEX {', '.join(names)}",
+            self._again("saved_search", numbers=("id",), words=("saved_search_key",)),
+            self._again("alert_subscription", numbers=("id", "saved_search_id"), words=("prospecting_key", "token")),
+            self._again("search_key", numbers=("alert_subscription_id", "saved_search_id"), leave=("id",)),
+            *indexes,
+            "ALTER TABLE search_key ENABLE TRIGGER USER",
+            "VACUUM ANALYZE search_key",
+        ):
+            self.connection.execute(statement)
+        self.searches *= COPIES
+        self.keys *= COPIES
+
+    def _again(
+        self, table: str, *, numbers: tuple[str, ...], words: tuple[str, ...] = (), leave: tuple[str, ...] = ()
+    ) -> str:
+        """The statement that adds all rows of a table another COPIES - 1 times."""
+        rows = self.connection.execute(
+            "SELECT column_name FROM information_schema.columns WHERE table_schema = 'public' AND table_name = %s"
+            " AND is_generated = 'NEVER'",
+            [table],
+        )
+        columns = [name for (name,) in rows if name not in leave]
+        moved = {name: f"{name} + n * {self.searches}" for name in numbers} | {
+            name: f"{name} || '-' || n" for name in words
+        }
+        values = ", ".join(moved.get(name, name) for name in columns)
+        return (
+            f"INSERT INTO {table} ({', '.join(columns)}) OVERRIDING SYSTEM VALUE"
+            f" SELECT {values} FROM {table}, generate_series(1, {COPIES - 1}) AS n"
+        )
+
+    def of_a_program(self, url: str) -> dict[str, float]:
+        """What a program that holds the searches needs for a thousand events, and for ten thousand in one batch."""
+        found: dict[str, float] = {}
+        for times, most, name in ((1, match.BATCH, "1k"), (MANY_EVENTS // EVENTS, match.LARGE_BATCH, "10k")):
+            self.change(times)
+            match.take_batches(self.now, most=most)
+            db.session.commit()
+            answer = subprocess.run(
+                [sys.executable, "-m", "benchmarks._matcher", url], cwd=ROOT, capture_output=True, text=True, check=True
+            )
+            measured = json.loads(answer.stdout.splitlines()[-1])
+            say(f"{EVENTS * times:,} events: {measured}")
+            pairs = self._one("SELECT pairs FROM match_batch ORDER BY id DESC LIMIT 1")
+            assert (
+                pairs
+                == measured.pop("pairs")
+                == self._one(
+                    "SELECT sum(cardinality(event_seqs)) FROM alert_match"
+                    " WHERE batch_id = (SELECT max(id) FROM match_batch)"
+                )
+            )
+            found |= {f"{key}_{name}": value for key, value in measured.items()} | {f"pairs_{name}": pairs}
+        return found
+
 
 def _binary(pairs: list[tuple[int, int]]) -> bytes:
     """PostgreSQL's binary COPY format, made before the clock runs."""
@@ -288,49 +368,88 @@ def _binary(pairs: list[tuple[int, int]]) -> bytes:
     return b"PGCOPY\n\xff\r\n\x00" + struct.pack("!ii", 0, 0) + body + struct.pack("!h", -1)
 
 
-def run(searches: int, rounds: int) -> tuple[dict[str, Any], dict[str, float], dict[str, list[float]]]:
-    size = SIZES.get(searches, str(searches))
+Found = tuple[dict[str, Any], dict[str, float], dict[str, list[float]]]
+"""Data, figures, samples."""
+
+
+def run(searches: int, rounds: int, *, and_a_million: bool) -> Found:
     with scratch_app("alerts"):
-        url = plain(str(db.engine.url.render_as_string(hide_password=False)))
-        with psycopg.connect(url, autocommit=True) as connection:
+        url = str(db.engine.url.render_as_string(hide_password=False))
+        with psycopg.connect(plain(url), autocommit=True) as connection:
             say(f"{searches:,} searches: filling …")
             bench = Bench(connection, searches)
             say(f"{bench.keys:,} key rows; a round to warm up …")
-            bench.round(0)
-            took: dict[str, list[float]] = {"ours": [], "floor": [], "naive": []}
-            for number in range(1, rounds + 1):
-                for name, value in bench.round(number).items():
-                    took[name].append(value)
-                say("  ".join(f"{name} {values[-1]:.3f}s" for name, values in took.items()))
-            idle = bench.idle()
+            found = in_turns(bench, rounds)
+            if and_a_million:
+                say(f"{searches * COPIES:,} searches: filling …")
+                bench.multiply()
+                for whole, part in zip(found, at_a_million(bench, url), strict=True):
+                    whole.update(part)
+    return found
+
+
+def in_turns(bench: Bench, rounds: int) -> Found:
+    size = SIZES.get(bench.searches, str(bench.searches))
+    bench.round(0)
+    took: dict[str, list[float]] = {"sql": [], "engine": [], "floor": [], "naive": []}
+    for number in range(1, rounds + 1):
+        for name, value in bench.round(number).items():
+            took[name].append(value)
+        say("  ".join(f"{name} {values[-1]:.3f}s" for name, values in took.items()))
+    idle = bench.idle()
     middle = {name: median(values) for name, values in took.items()}
-    figures = {
-        f"sql_vs_floor_{size}_1k": middle["ours"] / middle["floor"],
-        f"sql_vs_naive_{size}_1k": middle["naive"] / middle["ours"],
-        f"sql_seconds_{size}_1k": middle["ours"],
-        f"idle_poll_ms_{size}": median(idle),
-    }
+    figures = {f"idle_poll_ms_{size}": median(idle)}
+    for name in ("sql", "engine"):
+        figures |= {
+            f"{name}_vs_floor_{size}_1k": middle[name] / middle["floor"],
+            f"{name}_vs_naive_{size}_1k": middle["naive"] / middle[name],
+            f"{name}_seconds_{size}_1k": middle[name],
+        }
     samples = {f"{name}_seconds_{size}_1k": values for name, values in took.items()} | {f"idle_poll_ms_{size}": idle}
     data = {
-        f"searches_{size}": searches,
+        f"searches_{size}": bench.searches,
         f"key_rows_{size}": bench.keys,
-        f"pairs_{size}": len(bench.pairs),
+        f"pairs_{size}_1k": len(bench.pairs),
         f"rounds_{size}": rounds,
         f"naive_sampled_searches_{size}": SAMPLE,
     }
     return data, figures, samples
 
 
+def at_a_million(bench: Bench, url: str) -> Found:
+    size = SIZES.get(bench.searches, str(bench.searches))
+    idle = bench.idle()
+    found = bench.of_a_program(url)
+    figures = {
+        f"idle_poll_ms_{size}": median(idle),
+        f"engine_seconds_{size}_1k": found["seconds_1k"],
+        f"engine_seconds_{size}_10k": found["seconds_10k"],
+        f"peak_mb_{size}": found["peak_mb_10k"],
+        f"peak_mb_{size}_1k": found["peak_mb_1k"],
+        f"held_mb_{size}": found["held_mb_1k"],
+        f"load_seconds_{size}": found["load_seconds_1k"],
+    }
+    data = {
+        f"searches_{size}": bench.searches,
+        f"key_rows_{size}": bench.keys,
+        f"pairs_{size}_1k": found["pairs_1k"],
+        f"pairs_{size}_10k": found["pairs_10k"],
+        "copies_of_each_search": COPIES,
+    }
+    return data, figures, {f"idle_poll_ms_{size}": idle}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--searches", type=int, action="append", help="instead of 10,000 and 100,000; may be repeated")
+    parser.add_argument("--searches", type=int, action="append", help="instead of all sizes; may be repeated")
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     asked = parser.parse_args()
     data: dict[str, Any] = {"events": EVENTS, "older_events": LOG, "seed": SEED, "naive_is_scaled_from_a_sample": True}
     figures: dict[str, float] = {}
     samples: dict[str, list[float]] = {}
-    for searches in asked.searches or SIZES:
-        for whole, part in zip((data, figures, samples), run(searches, asked.rounds), strict=True):
+    for searches in asked.searches or (10_000, 100_000):
+        found = run(searches, asked.rounds, and_a_million=not asked.searches and searches == 100_000)
+        for whole, part in zip((data, figures, samples), found, strict=True):
             whole.update(part)
     report("alerts", data=data, figures=figures, samples=samples)
 
