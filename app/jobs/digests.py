@@ -9,6 +9,7 @@ import structlog
 
 from app.domain.digests.build import build_some
 from app.domain.digests.holds.release import release_some
+from app.domain.digests.lifecycle.still_watching import write_some
 from app.domain.moments import database_now
 from app.jobs.run import Run
 
@@ -34,6 +35,9 @@ def digests(run: Run) -> dict[str, int]:
     while (released := release_some(database_now(), run.id, ramped=bool(caught_up))) is not None:
         counts.update(released)
         run.progress("letting mails go", counts["messages"])
+        run.commit()
+    while (written := write_some(database_now(), run.id)) is not None:
+        counts["still_watching"] += written
         run.commit()
     counts.update({f"caught_up_{name}": number for name, number in caught_up.items()})
     run.then("messages")

@@ -13,6 +13,7 @@ from app.blueprints.contacts.words import look_of, suppression_words
 from app.domain.contacts import book, household, queries
 from app.domain.contacts.book import AddressTaken, ChangedMeanwhile, Faulty
 from app.domain.contacts.queries import SORTS, Filters
+from app.domain.digests.lifecycle import still_watching as monthly
 from app.domain.digests.optout import how_asked
 from app.domain.searches.desk.words import schedule_words, state_of
 from app.extensions import db
@@ -122,6 +123,19 @@ def share(contact_id: int) -> Response:
     db.session.commit()
     flash(said, "good")
     return go("contacts.show", contact_id=contact_id)
+
+
+@bp.post("/<int:contact_id>/still-watching")
+@access(*EDITORS)
+def still_watching(contact_id: int) -> Response:
+    """A word a month from a search that found nothing, or none (PA-12)."""
+    contact = queries.contact(current_user.office_id, contact_id)
+    subscription_id = request.form.get("subscription", type=row_id) or 0
+    wanted = request.form.get("wanted") == "yes"
+    monthly.want(subscription_id, wanted=wanted, office_id=current_user.office_id)
+    db.session.commit()
+    flash("A month without a match gets a word." if wanted else "A month without a match gets no word.", "good")
+    return go("contacts.show", contact_id=contact.id)
 
 
 @bp.get("/new")

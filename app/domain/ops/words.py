@@ -17,6 +17,7 @@ SAID: dict[str, tuple[Phrase, ...]] = {
         ("held", "mail held for a person’s word", "mails held for a person’s word"),
         ("waiting", "match waits for its hour", "matches wait for their hour"),
         ("dropped", "match dropped", "matches dropped"),
+        ("still_watching", "“still watching”", "“still watching”"),
     ),
     "messages": (
         ("sent", "sent", "sent"),

@@ -10,7 +10,7 @@ from flask import current_app
 
 from app.domain.digests import words
 from app.domain.digests.letterhead import inliner, list_headers, sender_of
-from app.domain.digests.lifecycle import ENDS, ENDS_AFTER, WARNINGS, queries
+from app.domain.digests.lifecycle import ENDS, ENDS_AFTER, WARNINGS, queries, still_watching
 from app.domain.messages.keys import Purpose, sign
 from app.domain.messages.mime import Letter, Mailbox, one_line
 from app.domain.messages.queue import Gone, Queued
@@ -45,7 +45,8 @@ def compose(message: Queued, now: datetime) -> Letter | Gone:
     it ended another way, or when the person has another address by now."""
     found = queries.notice(message.id, now)
     reason = found.reason_active_or_disabled if found else None
-    if found is None or reason not in (WARNINGS if found.active_yn else ENDS):
+    is_monthly = message.dedupe_key.startswith(still_watching.KEY)
+    if found is None or (not found.active_yn if is_monthly else reason not in (WARNINGS if found.active_yn else ENDS)):
         return Gone(MessageState.DROPPED, "no_longer_so")
     if found.is_stopped:
         return Gone(MessageState.SUPPRESSED, "unsubscribed")
@@ -55,7 +56,7 @@ def compose(message: Queued, now: datetime) -> Letter | Gone:
     signed = sign(config.secret_key, Purpose.ONE_CLICK, message.id)
     url = f"{config.public_url.rstrip('/')}/u/{found.token}.{signed}"
     domain = domain_of(config.mail_from)
-    notice = _said(found, Reason(reason), url)
+    notice = _still_watching(found, url) if is_monthly else _said(found, Reason(str(reason)), url)
     return Letter(
         sender=sender_of(config.mail_from),
         recipient=Mailbox(message.recipient, found.full_name),
@@ -67,6 +68,20 @@ def compose(message: Queued, now: datetime) -> Letter | Gone:
         date=message.message_date or now,
         envelope_sender=f"bounce+{sign(config.secret_key, Purpose.BOUNCE, message.id)}@{domain}",
         headers=list_headers(message, config, f"<{url}>, <mailto:unsub+{signed}@{domain}>", found.office_name),
+    )
+
+
+def _still_watching(found: Any, url: str) -> Notice:
+    name, zone = words.quoted(found.saved_search_name), words.zone_named(found.time_zone)
+    last = found.last_new_changed_timestamp
+    day = f"{last.astimezone(zone):%B} {last.astimezone(zone).day}" if last else ""
+    return _notice(
+        found,
+        url,
+        title="Still watching",
+        text=f"We are still watching {name} for you. "
+        + (f"Its last match was on {day}." if day else "Nothing has matched it yet."),
+        asks="Change what you get",
     )
 
 
@@ -105,17 +120,21 @@ def _said(found: Any, reason: Reason, url: str) -> Notice:
             f"Nobody has opened a home of {name} for two months, so we have put it to rest. One click wakes it.",
         ),
     }[reason]
+    return _notice(found, url, title=title, text=text, asks="Keep sending" if ends else "Start again")
+
+
+def _notice(found: Any, url: str, *, title: str, text: str, asks: str) -> Notice:
     return Notice(
         subject=f"{title} {one_line(found.saved_search_name)[:60]}",
         title=title,
         text=text,
-        asks="Keep sending" if ends else "Start again",
+        asks=asks,
         search=one_line(found.saved_search_name),
         sentence=found.search_query_human_readable,
         keep_words="Opening the page changes nothing; its button does.",
         keep_url=url,
         stop_url=url,
-        because=f"You get this because we watch {name} for you.",
+        because=f"You get this because we watch {words.quoted(found.saved_search_name)} for you.",
         office_name=found.office_name,
         office_address=words.address_of(found),
         agent_name=one_line(found.member_full_name or ""),

@@ -179,7 +179,8 @@ def looked(token: str, now: datetime) -> tuple[bool, int | None]:
 
 
 NOTICE = text(f"""
-SELECT s.id, {STOPPED} AS is_stopped, s.active_yn, s.reason_active_or_disabled, s.warned_at, s.token, c.email, c.full_name, c.first_name,
+SELECT s.id, {STOPPED} AS is_stopped, s.active_yn, s.reason_active_or_disabled, s.warned_at, s.token,
+       s.last_new_changed_timestamp, c.email, c.full_name, c.first_name,
        ss.search_query_human_readable,
        coalesce(nullif(ss.saved_search_name, ''), rtrim(ss.search_query_human_readable, '.')) AS saved_search_name,
        CASE WHEN c.time_zone = '' THEN o.time_zone ELSE c.time_zone END AS time_zone,
@@ -198,6 +199,35 @@ WHERE n.id = :message_id
 def notice(message_id: int, now: datetime) -> AnyRow | None:
     """What a notice is about, as it is now."""
     return db.session.execute(NOTICE, {"message_id": message_id, "now": now}).first()
+
+
+DUE_STILL_WATCHING = text("""
+SELECT s.id, s.office_id, s.contact_id, s.send_time, s.still_watching_at, s.last_new_changed_timestamp, c.email,
+       c.time_zone, ss.time_zone AS area_time_zone, o.time_zone AS office_time_zone
+FROM alert_subscription s
+JOIN saved_search ss ON ss.id = s.saved_search_id
+JOIN contact c ON c.id = s.contact_id AND c.contact_status = 'Active'
+JOIN office o ON o.id = s.office_id
+WHERE s.still_watching_at <= :now AND s.active_yn AND ss.deleted_at IS NULL
+ORDER BY s.still_watching_at, s.id
+LIMIT :limit
+FOR UPDATE OF s SKIP LOCKED
+""")
+
+MOVE_STILL_WATCHING = text("""
+UPDATE alert_subscription s SET still_watching_at = moved.still_watching_at
+FROM json_to_recordset(CAST(:rows AS json)) AS moved (id bigint, still_watching_at timestamptz)
+WHERE s.id = moved.id
+""")
+
+
+def due_still_watching(now: datetime, limit: int) -> Sequence[AnyRow]:
+    """Subscriptions whose monthly word is due, locked (PA-12)."""
+    return db.session.execute(DUE_STILL_WATCHING, {"now": now, "limit": limit}).all()
+
+
+def move_still_watching(rows: Sequence[Mapping[str, Any]]) -> None:
+    db.session.execute(MOVE_STILL_WATCHING, {"rows": document(rows)})
 
 
 ABOUT_TO_END = text(f"""
