@@ -9,4 +9,7 @@ from app.jobs.run import Run
 
 def canary(run: Run) -> dict[str, int]:
     """Idempotent: a trip is unique for its due time. Its arrival is noticed by the sweep."""
+    if not bird.prepare(run.window_end, database_now()):
+        return {"planted": 0}
+    run.commit()
     return {"planted": int(bird.plant(run.window_end, database_now()) is not None)}

@@ -72,3 +72,18 @@ def test_a_replay_is_asked_by_its_window_and_says_the_verdict(as_staff, as_agent
     assert answer.status_code == 422
     assert "kept for 90 days" in answer.text
     assert as_agent.get("/replay").status_code == 403
+
+
+def test_what_waits_is_listed_and_each_mail_can_be_looked_at(as_agent, as_viewer, told, make):
+    buyer, _, _ = told
+    assert "Amelia Carter" in as_viewer.get("/previews").text
+    page = as_viewer.get(f"/previews/{buyer.id}").text
+    assert "nobody counts as told" in page
+    assert "Send to me" not in page
+    assert "Send to me" in as_agent.get(f"/previews/{buyer.id}").text
+    frame = as_viewer.get(f"/previews/{buyer.id}/html")
+    assert "sandbox" in frame.headers["Content-Security-Policy"]
+    assert "418 Alder Court" in frame.text
+    assert as_viewer.post(f"/previews/{buyer.id}/send").status_code == 403
+    stranger = make.contact(make.office())
+    assert as_viewer.get(f"/previews/{stranger.id}").status_code == 404

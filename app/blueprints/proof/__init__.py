@@ -1,23 +1,34 @@
-"""What happened, proved: why a buyer was or was not told. Read by everybody of the office; changes nothing."""
+"""What happened, proved, and what would happen: why a buyer was or was not told, a window once more, the next mail."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response, flash, make_response, request
 from flask_login import current_user
 
 from app.display import zone_of_reader
 from app.domain.errors import Invalid
+from app.domain.messages.preview import disarm
 from app.domain.models import Role
+from app.domain.models.match import WaitsFor
+from app.domain.ops import audit
 from app.domain.proof import queries
+from app.domain.proof.previews import preview_of, send_to
 from app.domain.proof.replay import replay as replay_window
 from app.domain.proof.why import STEPS, why
-from app.web import EVERYONE, access, clean, link_to, page, row_id
+from app.extensions import db
+from app.web import EDITORS, EVERYONE, access, clean, go, link_to, page, row_id
 
 bp = Blueprint("proof", __name__)
 
 READERS = (Role.ADMIN, Role.STAFF, Role.VIEWER)
+WAITS_FOR = {
+    WaitsFor.HOUR: "had a mail within the hour",
+    WaitsFor.DAY: "had all mails of the day",
+    WaitsFor.QUIET: "quiet hours",
+    WaitsFor.AGE: "found late, goes with the daily mail",
+}
 MOST_BATCHES = 200
 """What one request may replay: two days of runs. Longer windows are for the terminal."""
 
@@ -76,6 +87,52 @@ def replay() -> Response:
         until=until or yesterday + timedelta(days=1),
         result=result,
     )
+
+
+@bp.get("/previews")
+@access(*EVERYONE)
+def previews() -> Response:
+    """For whom something waits, and when it is due."""
+    return page("proof/previews.html", buyers=queries.waiting_buyers(current_user.office_id), waits_for=WAITS_FOR)
+
+
+@bp.get("/previews/<int:contact_id>")
+@access(*EVERYONE)
+def preview(contact_id: int) -> Response:
+    """The next mail of one buyer as it would be; built, looked at, and taken back."""
+    return page("proof/preview.html", shown=preview_of(current_user.office_id, contact_id))
+
+
+@bp.get("/previews/<int:contact_id>/html")
+@access(*EVERYONE)
+def preview_html(contact_id: int) -> Response:
+    """Its HTML alone, for a frame: no script, no forms, and links that stop nothing."""
+    letter = preview_of(current_user.office_id, contact_id).letter
+    response = make_response(disarm(letter.html) if letter else "<p>Nothing would be sent.</p>")
+    response.headers["Content-Security-Policy"] = (
+        "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data: https:; sandbox; frame-ancestors 'self'"
+    )
+    response.headers["X-Frame-Options"] = "SAMEORIGIN"
+    return response
+
+
+@bp.post("/previews/<int:contact_id>/send")
+@access(*EDITORS)
+def send_preview(contact_id: int) -> Response:
+    """To whoever asked, labelled as a preview. Nobody counts as told."""
+    shown = preview_of(current_user.office_id, contact_id)
+    send_to(current_user, shown)
+    audit.record(
+        current_user,
+        "preview.sent",
+        "contact",
+        contact_id,
+        f"A preview of the next mail to {shown.contact.full_name} was sent to {current_user.email}",
+        office_id=current_user.office_id,
+    )
+    db.session.commit()
+    flash(f"Sent to {current_user.email}, marked as a preview.", "good")
+    return go("proof.preview", contact_id=contact_id)
 
 
 @bp.app_template_global("row_url")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from sqlalchemy import Row, select, text
 
 from app.domain.contacts.queries import words_in
 from app.domain.errors import NotFound
-from app.domain.models import AreaName, Contact, Listing, ListingEvent, MessageEvent, Office, Suppression
+from app.domain.models import AreaName, Contact, Digest, Listing, ListingEvent, MessageEvent, Office, Suppression
 from app.extensions import db
 
 AnyRow = Row[*tuple[Any, ...]]
@@ -217,3 +218,58 @@ def named(office_id: int, contact_id: int | None, listing_id: int | None) -> tup
         contact if contact is not None and contact.office_id == office_id else None,
         listing if listing is not None and listing.office_id == office_id else None,
     )
+
+
+# What waits
+
+_WAITS = """
+    SELECT c.id, c.full_name, c.email, min(waits.due_at) AS due_at, sum(waits.matches) AS matches,
+        count(*) AS searches, bool_or(waits.is_approved_first) AS is_approved_first,
+        min(waits.waits_for) AS waits_for
+    FROM contact c JOIN (
+        SELECT s.contact_id, sum(cardinality(am.event_seqs)) AS matches, bool_or(s.concierge_yn) AS is_approved_first,
+            min(am.waits_for) AS waits_for,
+            min(CASE WHEN s.schedule_type = 'ASAP' THEN coalesce(am.waits_until, am.found_on)
+                ELSE s.next_send_timestamp END) AS due_at
+        FROM alert_match am JOIN alert_subscription s ON s.id = am.alert_subscription_id
+        WHERE am.digest_id IS NULL AND s.office_id = :office_id AND s.active_yn
+        GROUP BY s.id, s.contact_id
+    ) waits ON waits.contact_id = c.id
+    WHERE c.office_id = :office_id
+"""
+_WAITING_BUYERS = text(f"{_WAITS} GROUP BY c.id ORDER BY due_at, c.id LIMIT :limit")
+_DUE_OF = text(f"SELECT due_at FROM ({_WAITS} AND c.id = :contact_id GROUP BY c.id) AS one")
+
+
+def waiting_buyers(office_id: int, limit: int = 100) -> Sequence[AnyRow]:
+    """For whom something waits, the soonest first: when it is due, matches, searches, and what holds it back."""
+    return db.session.execute(_WAITING_BUYERS, {"office_id": office_id, "limit": limit}).all()
+
+
+def due_of(contact_id: int) -> datetime | None:
+    """When the next mail of a buyer is due, of what waits."""
+    found: datetime | None = db.session.scalar(
+        _DUE_OF,
+        {
+            "office_id": db.session.scalar(select(Contact.office_id).where(Contact.id == contact_id)),
+            "contact_id": contact_id,
+        },
+    )
+    return found
+
+
+def buyer(office_id: int, contact_id: int) -> Contact:
+    """Raises NotFound, also for another office's."""
+    found = db.session.get(Contact, contact_id)
+    if found is None or found.office_id != office_id:
+        raise NotFound("There is no such buyer here.")
+    return found
+
+
+def digests_of_window(contact_id: int, window_end: datetime) -> Sequence[Digest]:
+    """The digests that a build has just made; the one that goes by itself first."""
+    return db.session.scalars(
+        select(Digest)
+        .where(Digest.contact_id == contact_id, Digest.window_end == window_end)
+        .order_by(Digest.needs_approval, Digest.id)
+    ).all()

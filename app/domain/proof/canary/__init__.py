@@ -41,13 +41,22 @@ def is_on() -> bool:
     return bool(settings().canary_address)
 
 
+def prepare(due_at: datetime, now: datetime | None = None) -> bool:
+    """See that the buyer of this due time is there, and that their search is on. Call it, and commit, before `plant`: what
+    happens in the transaction that switches a search on is no news for it (PA-13). False when no canary is set."""
+    if not is_on():
+        return False
+    _buyer(_turn(due_at), now or datetime.now(UTC))
+    return True
+
+
 def plant(due_at: datetime, now: datetime | None = None) -> CanaryTrip | None:
     """Begin the trip of this due time: a listing event that one synthetic buyer waits for. Idempotent: None when it has
     begun before, or no canary is set. Callers commit."""
     now = now or datetime.now(UTC)
     if not is_on() or queries.trip_of(due_at) is not None:
         return None
-    number = int(due_at.timestamp() // EVERY.total_seconds()) % BUYERS
+    number = _turn(due_at)
     buyer = _buyer(number, now)
     listing = queries.home_of(buyer.office_id, _key(number))
     price = None if listing is None or listing.list_price is None else _lower(listing.list_price)
@@ -153,6 +162,10 @@ def _home(office_id: int, number: int, former: Listing | None, due_at: datetime,
 def _lower(price: Decimal) -> Decimal | None:
     lower = (price * STEP).quantize(Decimal(1), ROUND_DOWN)
     return lower if lower >= LEAST_PRICE else None
+
+
+def _turn(due_at: datetime) -> int:
+    return int(due_at.timestamp() // EVERY.total_seconds()) % BUYERS
 
 
 def _key(number: int) -> str:
