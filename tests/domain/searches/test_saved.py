@@ -73,13 +73,28 @@ def test_a_shape_is_kept_in_whole_numbers_for_the_matching(db, create):
     assert create().shape is None
 
 
+def test_what_is_asked_further_is_kept_for_the_matching_and_said_as_a_filter_with_its_exceptions(db, create):
+    ring = [[43.65, -70.27], [43.65, -70.25], [43.67, -70.25], [43.67, -70.27]]
+    search = create({"polygons": [ring], "waterfront_yn": True, "keywords_none": ["Fixer-upper"]})
+    db.session.expire_all()
+    assert search.shape[8:12] == [43_650_000, -70_270_000, 43_670_000, -70_250_000]
+    assert search.further == {"features": 1, "keywords_none": [" fixer upper "]}
+    assert {row.flags & 4 for row in keys_of(db, search)} == {4}
+    assert search.search_query.endswith("Longitude le -70.25) and WaterfrontYN eq true")
+    assert search.search_query_exceptions
+    assert "none of the words and phrases “Fixer-upper”" in search.search_query_exception_details
+    assert "on the water; the remarks do not say “Fixer-upper”" in search.search_query_human_readable
+    plain = create()
+    assert (plain.further, plain.search_query_exceptions, plain.search_query_exception_details) == (None, False, "")
+
+
 @pytest.mark.parametrize(
     ("changes", "field"),
     [
         ({"name": "x" * 121}, "saved_search_name"),
         ({"name": "a\x00b"}, "saved_search_name"),
         ({"kinds": 0}, "kinds"),
-        ({"kinds": 8}, "kinds"),
+        ({"kinds": 64}, "kinds"),
         ({"member_id": 10**9}, "member_id"),
         ({"schedule_type": "Hourly"}, "schedule_type"),
         ({"criteria": {"list_price": {"ge": 2, "le": 1}}}, "list_price"),
@@ -363,7 +378,7 @@ def test_t1_a_price_that_falls_into_the_range_is_told_as_a_drop_not_as_new(db, c
     db.session.commit()
     match_all(db)
     assert told(db, search) == [home.id]
-    assert event.kinds == 2
+    assert event.kinds == 2 | 8, "a drop for who was shown it, and for others a home that matches now"
 
 
 @pytest.mark.committed

@@ -403,7 +403,8 @@ def settle(
         since or ["1:1:"] * len(searches),
     )
     _settle_homes(world)
-    _settle_searches(world)
+    if world.criteria:
+        _settle_searches(world)
     return world
 
 

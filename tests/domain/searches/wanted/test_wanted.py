@@ -39,6 +39,13 @@ def home(draw: random.Random) -> dict:
         "city": draw.choice([*CITIES, ""]),
         "postal_code": draw.choice(["04100", "04101-1234", ""]),
         "county_or_parish": draw.choice(["Ellery", ""]),
+        "mls_area_major": draw.choice(["North Shore", ""]),
+        "garage_spaces": perhaps(draw.randrange(0, 4)),
+        "association_fee": perhaps(Decimal(draw.randrange(0, 5) * 600)),
+        "association_fee_frequency": draw.choice(["Annually", "Monthly", None]),
+        "waterfront_yn": perhaps(draw.random() < 0.5),
+        "special_listing_conditions": draw.choice([None, ["Standard"], ["Short Sale"]]),
+        "public_remarks": draw.choice(["", "Sea view.", "A dock, no view of the sea"]),
         "latitude": latitude,
         "longitude": None if latitude is None else Decimal(draw.randrange(-70_300_000, -70_200_000)) / 10**6,
     }
@@ -53,6 +60,8 @@ def wish(draw: random.Random) -> dict:
             {"county_or_parish": ["ellery"], "city": ["Quarry Hill"]},
             {"radius": {"latitude": 43.65, "longitude": -70.25, "miles": draw.choice([1, 2, 3])}},
             {"box": {"south": 43.62, "west": -70.28, "north": 43.66, "east": -70.22}, "city": ["Marsh Landing"]},
+            {"polygons": [[[43.62, -70.28], [43.63, -70.22], [43.69, -70.25]]], "mls_area_major": ["north shore"]},
+            {"city": draw.sample(CITIES, 1), "include_unknown": ["place", "list_price", "waterfront_yn"]},
         ]
     )
     asked = {
@@ -65,6 +74,13 @@ def wish(draw: random.Random) -> dict:
         "living_area": {"ge": 900, "le": 2500},
         "lot_size_square_feet": {"ge": 10_000},
         "year_built": {"ge": 1950, "le": 2010},
+        "garage_spaces": {"ge": 1},
+        "association_fee_monthly": {"le": 100},
+        "waterfront_yn": True,
+        "special_listing_conditions_not": ["Short Sale"],
+        "keywords_any": ["sea view", "dock"],
+        "keywords_none": ["no view"],
+        "not_polygons": [[[43.6, -70.3], [43.6, -70.25], [43.7, -70.25]]],
     }
     return place | {field: asked[field] for field in draw.sample(list(asked), draw.randrange(0, 4))}
 
