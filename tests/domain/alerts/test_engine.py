@@ -19,7 +19,7 @@ from app.domain.models.lookups import ReasonActiveOrDisabled
 from app.domain.searches import saved
 from tests.domain.searches import worlds
 
-quick = settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+quick = settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @pytest.fixture(autouse=True)
@@ -67,6 +67,33 @@ def test_pa_01_memory_sql_and_the_oracle_agree_to_the_last_pair(db, monkeypatch,
         in_memory = matched(db, world.seqs, Way.MEMORY)
         assert in_memory == in_sql
         assert pairs_of(world, in_memory[1]) == set(world.wanted())
+
+
+BECAME = text(
+    """
+    UPDATE listing_event SET kinds = :kinds, before = (
+        SELECT jsonb_object_agg(key, value) FROM listing_event AS other, jsonb_each(to_jsonb(other))
+        WHERE other.seq = :other AND key = ANY (:columns)
+    ) WHERE seq = :seq
+    """
+)
+COLUMNS = (
+    "standard_status", "list_price", "property_type", "property_sub_type", "bedrooms_total", "baths_equivalent",
+    "living_area", "lot_size_square_feet", "year_built", "city_area_id", "postal_code_area_id", "county_area_id",
+    "subdivision_area_id", "latitude_e6", "longitude_e6",
+)  # fmt: skip
+
+
+@quick
+@given(rnd=worlds.SEEDS)
+def test_t1_what_a_home_was_before_and_a_change_of_status_count_the_same_in_memory(db, rnd):
+    with a_try(db):
+        world = worlds.a_world(rnd)
+        db.session.execute(text("UPDATE search_key SET triggers = triggers | 63 << 11 WHERE id % 3 > 0"))
+        for seq in world.seqs:
+            asked = {"kinds": rnd.choice((1, 8, 8, 8, 9, 32, 40, 16)), "other": rnd.choice(world.seqs), "seq": seq}
+            db.session.execute(BECAME, asked | {"columns": rnd.sample(COLUMNS, rnd.choice((0, 1, 2, 15)))})
+        assert matched(db, world.seqs, Way.MEMORY) == matched(db, world.seqs, Way.SQL)
 
 
 @quick
