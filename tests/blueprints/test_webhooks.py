@@ -376,6 +376,18 @@ def test_t11_a_bounce_that_comes_before_accepted_and_twice(client, make, office,
     assert catcher.messages() == []
 
 
+def test_each_provider_is_asked_to_say_our_name_for_a_mail(make, office, relay, catcher):
+    make.match(subscribe(make.contact(office)), news(office)[1])
+    build(datetime.now(UTC))
+    send_due(COMPOSERS, relay=relay)
+    [mail] = catcher.messages()
+    key = messages()[0].message_id.strip("<>").partition("@")[0]
+    assert json.loads(mail.header("X-Mailgun-Variables")) == {"porchlight": key}
+    assert mail.header("X-PM-Metadata-porchlight") == key
+    assert json.loads(mail.header("X-SMTPAPI")) == {"unique_args": {"porchlight": key}}
+    assert mail.header("X-SES-MESSAGE-TAGS") == f"porchlight={key}"
+
+
 # --- Each one's ways ---
 
 

@@ -10,6 +10,8 @@ import css_inline
 from app.config import Config
 from app.domain.messages.mime import Mailbox
 from app.domain.messages.queue import Queued
+from app.domain.messages.returns.inbound import configured
+from app.domain.messages.returns.providers import naming
 from app.gateways.mail import domain_of
 
 
@@ -18,13 +20,16 @@ def list_headers(message: Queued, config: Config, stop: str, office_name: str) -
     out-of-office answers it."""
     domain = domain_of(config.mail_from)
     called = "".join(c for c in office_name if c.isascii() and (c.isalnum() or c == " ")).strip() or "Office"
+    key = message.message_id.strip("<>").partition("@")[0]
     return (
         ("List-Unsubscribe", stop),
         ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"),
         ("List-Id", f"{called} alerts <alerts.office-{message.office_id}.{domain}>"),
         ("Feedback-ID", f"alerts:{message.stream}:office{message.office_id}:porchlight"),
         ("Auto-Submitted", "auto-generated"),
-        ("X-Porchlight-Key", message.message_id.strip("<>").partition("@")[0]),
+        ("List-Help", stop.partition(",")[0]),
+        ("X-Porchlight-Key", key),
+        *naming(configured(), key),
     )
 
 

@@ -6,7 +6,7 @@ the name by which it is known once), `read` (one of them, in our words).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -77,6 +77,20 @@ class Happening:
     cause: Cause | None = None
     """What the provider's own class means; asked only where the words say nothing."""
     fields: dict[str, Any] = field(default_factory=dict)
+
+
+NAMING = {
+    "mailgun": ("X-Mailgun-Variables", '{{"porchlight": "{}"}}'),
+    "postmark": ("X-PM-Metadata-porchlight", "{}"),
+    "sendgrid": ("X-SMTPAPI", '{{"unique_args": {{"porchlight": "{}"}}}}'),
+    "ses": ("X-SES-MESSAGE-TAGS", "porchlight={}"),
+}
+"""How a provider is asked to say our name for a mail whenever it tells of it. Some replace the Message-ID."""
+
+
+def naming(providers: Iterable[str], key: str) -> tuple[tuple[str, str], ...]:
+    """Header lines by which these providers name a mail as we do. The name holds nothing of a person."""
+    return tuple((NAMING[each][0], NAMING[each][1].format(key)) for each in providers)
 
 
 class Provider(Protocol):
