@@ -58,6 +58,10 @@ bench: $(benchmarks) ## every benchmark, each ending in one line of JSON
 bench-alerts: setup ## matching: ours against the naive way and the floor
 	@$(python) -m benchmarks.alerts $(args)
 
+.PHONY: bench-builder
+bench-builder: setup ## what each change of the search builder costs at 100,000 listings
+	@$(python) -m benchmarks.builder $(args)
+
 .PHONY: bench-jobs
 bench-jobs: setup ## the ledger beside stock RQ, and Operations with a million runs
 	@$(python) -m benchmarks.jobs $(args)
