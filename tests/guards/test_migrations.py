@@ -11,6 +11,7 @@ from alembic.script import ScriptDirectory
 from flask import Flask
 from sqlalchemy import inspect, text
 
+from app.domain.listings.words import words_of
 from app.extensions import db as database
 from devstack.testing import create_database, drop_database, run_id
 from tests.conftest import MIGRATIONS
@@ -94,3 +95,37 @@ def test_imports_of_before_get_their_office_and_the_works_stay_everybodys(alembi
     with database.engine.connect() as connection:
         offices = connection.scalars(text("SELECT office_id FROM job_run ORDER BY id")).all()
         assert offices == [*connection.scalars(text("SELECT id FROM office ORDER BY id")), None, None]
+
+
+@pytest.mark.filterwarnings("ignore:Did not recognize type:sqlalchemy.exc.SAWarning")
+def test_remarks_of_before_get_their_words_and_places_of_a_new_kind_leave_with_it(alembic: Config):
+    remarks = "Stra\u00dfe am Meer;\nSea-view, 3-car garage"
+    command.downgrade(alembic, "base")
+    command.upgrade(alembic, "0003")
+    with database.engine.begin() as connection:
+        connection.execute(text("INSERT INTO office (office_key, office_name) VALUES ('a', 'A')"))
+        connection.execute(
+            text(
+                """
+                INSERT INTO listing (office_id, listing_key, originating_system_name, originating_system_key,
+                        standard_status, public_remarks)
+                    SELECT office.id, 'k' || n, 'MLS', n, 'Active', CASE WHEN n = 1 THEN '' ELSE :remarks END
+                    FROM office, generate_series(1, 1002) AS n
+                """
+            ),
+            {"remarks": remarks},
+        )
+    command.upgrade(alembic, "0004")
+    with database.engine.begin() as connection:
+        words = connection.execute(text("SELECT remarks_words, count(*) FROM listing GROUP BY 1 ORDER BY 1")).all()
+        assert [tuple(row) for row in words] == [("", 1), (words_of(remarks), 1001)]
+        connection.execute(
+            text(
+                "INSERT INTO area (office_id, kind, name_normal, name) SELECT id, 'mls_area_major', 'n', 'N' FROM office"
+            )
+        )
+    command.downgrade(alembic, "0003")
+    with database.engine.connect() as connection:
+        assert connection.scalar(text("SELECT count(*) FROM area")) == 0
+    command.upgrade(alembic, "head")
+    command.check(alembic)

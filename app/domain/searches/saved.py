@@ -22,7 +22,7 @@ from app.domain.listings.areas import area_ids
 from app.domain.models import DEFAULT_KINDS, AlertSubscription, Contact, SavedSearch, SavedSearchVersion
 from app.domain.models.lookups import ContactStatus, ReasonActiveOrDisabled
 from app.domain.searches import queries
-from app.domain.searches.criteria import Criteria
+from app.domain.searches.criteria import PLACE_LISTS, Criteria
 from app.domain.searches.keys import ALL_KINDS, explode, further
 from app.domain.searches.odata import query_of
 from app.domain.searches.schedule import Quiet, Schedule, first_zone, last_send, next_send
@@ -349,9 +349,7 @@ def _narrow(criteria: Criteria) -> tuple[str, str]:
         return "bedrooms_total", "ask for a number of beds"
     if criteria.list_price.ge is None:
         return "list_price", "give a lowest price"
-    widest = max(
-        ("city", "postal_code", "county_or_parish", "subdivision_name"), key=lambda f: len(getattr(criteria, f))
-    )
+    widest = max(PLACE_LISTS, key=lambda kind: len(getattr(criteria, kind)))
     if len(getattr(criteria, widest)) > 1:
         return widest, "choose fewer places"
     if criteria.radius:
