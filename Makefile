@@ -34,13 +34,18 @@ test: setup ## the whole suite; args="tests/alerts -k price" for a part
 	@CHROMIUM=$$($(devstack) browser) && export CHROMIUM && $(python) -m pytest -n 2 $(args)
 
 .PHONY: test-faults
-test-faults: setup ## what survives kills, flushes and crashes: those tests, then the chaos
+test-faults: setup ## what survives kills, flushes and crashes: those tests, then both kinds of chaos
 	@$(python) -m pytest -n 2 tests/faults
 	@$(MAKE) chaos
+	@$(MAKE) chaos-mail
 
 .PHONY: chaos
 chaos: setup ## 90 s of kills and restarts, then the books; args="--seed 7 --seconds 30"
 	@$(python) -m tests.faults.chaos $(args)
+
+.PHONY: chaos-mail
+chaos-mail: setup ## 50 kills of senders over 10,000 mails: none lost, none doubled; args="--kills 5 --messages 600"
+	@$(python) -m tests.faults.mail_storm $(args)
 
 .PHONY: check
 check: setup ## linters, formats, types, import contracts and the guards
@@ -65,6 +70,10 @@ bench-builder: setup ## what each change of the search builder costs at 100,000 
 .PHONY: bench-jobs
 bench-jobs: setup ## the ledger beside stock RQ, and Operations with a million runs
 	@$(python) -m benchmarks.jobs $(args)
+
+.PHONY: bench-mail
+bench-mail: setup ## a mail from the queue to the relay: ours, the floor, the usual stack
+	@$(python) -m benchmarks.mail $(args)
 
 bench-%: setup
 	@$(python) -m benchmarks.$* $(args)

@@ -175,7 +175,9 @@ class Config:
     mailgun_api_url: str = setting(
         _url("https", "http"), "https://api.mailgun.net", about="Mailgun's API; https://api.eu.mailgun.net in Europe"
     )
-    mailgun_api_key: str = setting(_token, "", about="the key that may send and read events for MAIL_FROM's domain")
+    mailgun_api_key: str = setting(
+        _token, "", about="Mailgun's API key: to send, to look up, to count beside it each day"
+    )
     relay_log: str = setting(
         str,
         "",
@@ -192,10 +194,6 @@ class Config:
         about="the mailbox file or Maildir folder that mail to bounce+…@ and unsub+…@ goes to; read, and emptied",
     )
     mailgun_webhook_key: str = setting(_token, "", about="Mailgun's HTTP webhook signing key; see docs/ops")
-    mailgun_api_key: str = setting(_token, "", about="Mailgun's API key, to count beside it each night; empty = not asked")
-    mailgun_api_url: str = setting(
-        _url("https", "http"), "https://api.mailgun.net", about="where Mailgun's API is; api.eu.mailgun.net in Europe"
-    )
     postmark_webhook_password: str = setting(
         _token, "", about="name:password that Postmark shows at its webhook; 16 characters or more"
     )

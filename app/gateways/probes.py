@@ -3,6 +3,7 @@ frozen one is a line on a page and never a page that hangs. A probe returns an A
 
 from __future__ import annotations
 
+import http.client
 import re
 import socket
 import time
@@ -17,6 +18,7 @@ import psycopg
 import redis
 
 from app.extensions import redis_for_web
+from app.gateways import wire
 from app.gateways.errands import Errands, Late
 from app.gateways.mail import Relay, RelayError
 
@@ -89,6 +91,15 @@ def mail_relay(url: str, hostname: str) -> Answer:
         return Answer(is_up=True, words="takes mail")
     except RelayError as error:
         return Answer(is_up=False, words=f"does not take mail: {_without_address(str(error), url)}")
+
+
+def mail_api(url: str) -> Answer:
+    """Mailgun: a connection is opened and closed; nothing is asked of it."""
+    try:
+        wire.connect(url, seconds=SECONDS)
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        return Answer(is_up=False, words=f"cannot be reached ({type(error).__name__}); mail waits")
+    return Answer(is_up=True, words="can be reached")
 
 
 def mongo(url: str) -> Answer:

@@ -43,40 +43,71 @@ def test_one_connection_is_kept_for_many_messages():
     assert server.commands[-1] == "quit"
 
 
-@pytest.mark.parametrize(
-    ("step", "what", "state", "phase", "is_kept"),
-    [
-        ("MAIL", "451 4.3.0 later", Verdict.RETRY, Phase.ENVELOPE, False),
-        ("RCPT", "450 4.2.0 greylisted", Verdict.RETRY, Phase.ENVELOPE, False),
-        ("RCPT", "550 5.1.1 no such user", Verdict.REFUSED, Phase.ENVELOPE, False),
-        ("RCPT", "550 5.7.1 not from you", Verdict.REFUSED, Phase.ENVELOPE, False),
-        ("RCPT", HANG, Verdict.RETRY, Phase.ENVELOPE, False),
-        ("RCPT", CLOSE, Verdict.RETRY, Phase.ENVELOPE, False),
-        ("RCPT", "999 nonsense", Verdict.RETRY, Phase.ENVELOPE, False),
-        ("DATA", "451 4.3.0 later", Verdict.RETRY, Phase.ENVELOPE, False),
-        ("DATA", "421 4.3.2 shutting down", Verdict.RETRY, Phase.ENVELOPE, False),
-        ("DATA", "554 5.5.1 no", Verdict.REFUSED, Phase.ENVELOPE, False),
-        ("dot", "451 4.3.0 later", Verdict.RETRY, Phase.AWAIT250, False),
-        ("dot", "421 4.3.2 shutting down", Verdict.RETRY, Phase.AWAIT250, False),
-        ("dot", "554 5.6.0 content", Verdict.REFUSED, Phase.AWAIT250, False),
-        ("dot", "550 5.7.1 spam", Verdict.REFUSED, Phase.AWAIT250, False),
-        ("dot", CLOSE, Verdict.UNKNOWN, Phase.AWAIT250, False),
-        ("dot", ACCEPT_AND_CLOSE, Verdict.UNKNOWN, Phase.AWAIT250, True),
-        ("dot", HANG, Verdict.UNKNOWN, Phase.AWAIT250, True),
-        ("dot", "what?", Verdict.UNKNOWN, Phase.AWAIT250, False),
-        ("dot", "354 out of step", Verdict.UNKNOWN, Phase.AWAIT250, False),
-    ],
-)
-def test_each_fault_ends_in_the_state_that_is_true(step, what, state, phase, is_kept):
-    with ScriptedRelay({step: what}) as server, relay_to(server) as relay:
+FAULTS = {
+    "451 at MAIL": ("MAIL", "451 4.3.0 later", Verdict.RETRY, Phase.ENVELOPE, False),
+    "450 at RCPT": ("RCPT", "450 4.2.0 greylisted", Verdict.RETRY, Phase.ENVELOPE, False),
+    "550 at RCPT, no such user": ("RCPT", "550 5.1.1 no such user", Verdict.REFUSED, Phase.ENVELOPE, False),
+    "550 at RCPT, about us": ("RCPT", "550 5.7.1 not from you", Verdict.REFUSED, Phase.ENVELOPE, False),
+    "hang at RCPT": ("RCPT", HANG, Verdict.RETRY, Phase.ENVELOPE, False),
+    "close at RCPT": ("RCPT", CLOSE, Verdict.RETRY, Phase.ENVELOPE, False),
+    "nonsense at RCPT": ("RCPT", "999 nonsense", Verdict.RETRY, Phase.ENVELOPE, False),
+    "451 at DATA": ("DATA", "451 4.3.0 later", Verdict.RETRY, Phase.ENVELOPE, False),
+    "421 at DATA": ("DATA", "421 4.3.2 shutting down", Verdict.RETRY, Phase.ENVELOPE, False),
+    "554 at DATA": ("DATA", "554 5.5.1 no", Verdict.REFUSED, Phase.ENVELOPE, False),
+    "451 after the dot": ("dot", "451 4.3.0 later", Verdict.RETRY, Phase.AWAIT250, False),
+    "421 after the dot": ("dot", "421 4.3.2 shutting down", Verdict.RETRY, Phase.AWAIT250, False),
+    "554 after the dot": ("dot", "554 5.6.0 content", Verdict.REFUSED, Phase.AWAIT250, False),
+    "550 after the dot": ("dot", "550 5.7.1 spam", Verdict.REFUSED, Phase.AWAIT250, False),
+    "close after the dot, not kept": ("dot", CLOSE, Verdict.UNKNOWN, Phase.AWAIT250, False),
+    "close after the dot, kept": ("dot", ACCEPT_AND_CLOSE, Verdict.UNKNOWN, Phase.AWAIT250, True),
+    "hang after the dot": ("dot", HANG, Verdict.UNKNOWN, Phase.AWAIT250, True),
+    "nonsense after the dot": ("dot", "what?", Verdict.UNKNOWN, Phase.AWAIT250, False),
+    "out of step after the dot": ("dot", "354 out of step", Verdict.UNKNOWN, Phase.AWAIT250, False),
+}
+PIPELINING = {"EHLO": "250-scripted\r\n250-PIPELINING\r\n250 ENHANCEDSTATUSCODES"}
+
+
+@pytest.mark.parametrize("greets", [{}, PIPELINING], ids=["one question at a time", "pipelined"])
+@pytest.mark.parametrize("name", FAULTS)
+def test_each_fault_ends_in_the_state_that_is_true(name, greets):
+    """The table of SMTP faults, each by its name; what happens at the banner is below."""
+    step, what, state, phase, is_kept = FAULTS[name]
+    with ScriptedRelay({step: what} | greets) as server, relay_to(server) as relay:
         outcome = deliver(relay)
         assert (outcome.state, outcome.phase) == (state, phase)
         assert bool(server.kept) == is_kept
         assert outcome.enhanced == (what.split()[1] if what[4:5].isdigit() and "." in what else "")
 
 
+def test_where_the_relay_takes_them_three_questions_are_one_piece():
+    with ScriptedRelay(PIPELINING) as server, relay_to(server) as relay:
+        assert {deliver(relay).state for _ in range(3)} == {Verdict.ACCEPTED}
+        assert server.connections == 1
+        assert len(server.kept) == 3
+
+
+def test_a_refused_recipient_among_pipelined_questions_sends_nothing_and_the_next_one_arrives():
+    """The scripted relay waits for content after DATA whatever it said before: then the line is given up."""
+    script = PIPELINING | {"RCPT": ["550 5.1.1 no such user", "250 ok"]}
+    with ScriptedRelay(script) as server, relay_to(server) as relay:
+        assert [deliver(relay).state for _ in range(2)] == [Verdict.REFUSED, Verdict.ACCEPTED]
+        assert (server.connections, len(server.kept)) == (2, 1)
+    # The scripted relay asks its script twice for DATA: what to answer, and whether content follows.
+    script |= {"RCPT": ["550 5.1.1 no such user", "250 ok"], "DATA": [*["503 5.5.1 no recipient"] * 2, "354 go on"]}
+    with ScriptedRelay(script) as server, relay_to(server) as relay:
+        assert [deliver(relay).state for _ in range(2)] == [Verdict.REFUSED, Verdict.ACCEPTED]
+        assert (server.connections, len(server.kept)) == (1, 1), "it said that it does not, so the line is kept"
+
+
+def test_after_so_many_messages_a_new_connection_is_opened():
+    with ScriptedRelay() as server:
+        with Relay(server.url(), hostname="s.example", answer_seconds=5.0, most_on_a_line=2) as relay:
+            assert {deliver(relay).state for _ in range(5)} == {Verdict.ACCEPTED}
+        assert server.connections == 3
+
+
 @pytest.mark.parametrize(
-    ("script", "error"),
+    ("script", "error"),  # 421, hang and close at the banner; close after EHLO
     [
         ({"greeting": "421 4.3.2 busy"}, RelayUnreachable),
         ({"greeting": "554 5.7.1 go away"}, RelayRefusedUs),

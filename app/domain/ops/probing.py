@@ -136,6 +136,8 @@ def _key(config: Config) -> tuple[str, ...]:
         config.database_url,
         config.redis_url,
         config.smtp_url,
+        config.mail_transport,
+        config.mailgun_api_url,
         config.legacy_mongo_url,
         config.slack_bot_token,
         config.slack_api_url,
@@ -148,7 +150,9 @@ def _probes(config: Config) -> dict[str, Callable[[], Answer]]:
         POSTGRESQL: partial(probes.postgresql, config.database_url),
         SCHEMA: partial(_schema, config.database_url, code_revision()),
         REDIS: partial(probes.redis_server, config.redis_url),
-        MAIL: partial(probes.mail_relay, config.smtp_url, domain_of(config.mail_from)),
+        MAIL: partial(probes.mail_api, config.mailgun_api_url)
+        if config.mail_transport == "mailgun"
+        else partial(probes.mail_relay, config.smtp_url, domain_of(config.mail_from)),
     }
     if config.legacy_mongo_url:
         found[MONGO] = partial(probes.mongo, config.legacy_mongo_url)

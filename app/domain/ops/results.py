@@ -70,6 +70,10 @@ FLOWS: dict[str, Flow] = {
         (
             ("runs_taken_back", "runs taken back"),
             ("messages_taken_back", "messages taken back"),
+            ("unknown_found", "unknown messages found in the log"),
+            ("unknown_not_found", "unknown messages not in the log"),
+            ("unknown_sent_again", "lost messages sent once more"),
+            ("unknown_passed_on", "lost messages passed on to the next"),
             ("canaries_arrived", "canaries arrived"),
         ),
         (),

@@ -87,7 +87,7 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule("audit_entry", "7 years", timedelta(days=2556), "audit_entry", _older("audit_entry", "created_at")),
     Rule("integration_check", "14 days", timedelta(days=14), "integration_check", _older("integration_check", "at")),
-    Rule("receiving_site", "7 days", timedelta(days=7), "receiving_site", _older("receiving_site", "slow_until")),
+    Rule("receiving_site", "30 days", timedelta(days=30), "receiving_site", _older("receiving_site", "slow_until")),
     Rule("job_hour", "35 days", timedelta(days=35), "job_hour", _older("job_hour", "hour")),
     Rule("process_heartbeat", "1 day", timedelta(days=1), "process_heartbeat", _older("process_heartbeat", "seen_at")),
     Rule(

@@ -81,7 +81,8 @@ _ADVICE: dict[str, Advice] = {
         "How to settle it",
         (
             "The connection to the relay was lost after the content had begun, so nobody here can say.",
-            "Ask the relay’s log for the Message-ID, which is on the message’s page.",
+            "Where RELAY_LOG is set, the log is asked after 2, 10 and 60 minutes, and what it never had goes out once more.",
+            "Else ask the relay’s log for the Message-ID, which is on the message’s page.",
             "On the page of messages, say that it was sent, or send it again.",
         ),
     ),

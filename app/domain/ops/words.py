@@ -31,6 +31,10 @@ SAID: dict[str, tuple[Phrase, ...]] = {
     "sweep": (
         ("runs_taken_back", "run taken back", "runs taken back"),
         ("messages_taken_back", "message taken back", "messages taken back"),
+        ("unknown_found", "unknown message found in the log", "unknown messages found in the log"),
+        ("unknown_not_found", "unknown message not in the log", "unknown messages not in the log"),
+        ("unknown_sent_again", "lost message sent once more", "lost messages sent once more"),
+        ("unknown_passed_on", "lost message passed on to the next", "lost messages passed on to the next"),
         ("messages_due", "message due", "messages due"),
         ("unaccounted", "row not accounted for", "rows not accounted for"),
     ),
