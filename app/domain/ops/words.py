@@ -11,7 +11,11 @@ Phrase = tuple[str, str, str]
 """The name of a count, and what one and many of it are called."""
 
 SAID: dict[str, tuple[Phrase, ...]] = {
-    "alerts": (("events", "event", "events"), ("pairs", "match", "matches")),
+    "alerts": (
+        ("events", "event", "events"),
+        ("pairs", "match", "matches"),
+        ("in_memory", "batch in memory", "batches in memory"),
+    ),
     "digests": (
         ("messages", "mail", "mails"),
         ("held", "mail held for a person’s word", "mails held for a person’s word"),

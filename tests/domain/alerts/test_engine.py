@@ -193,6 +193,15 @@ def test_a_search_that_is_committed_late_or_stopped_is_known_at_the_next_batch(d
     assert known() == {first, late}
 
 
+def test_what_was_read_from_another_server_is_read_again(db):
+    world = worlds.a_world(random.Random(4))
+    held = warm.refresh()
+    assert warm.refresh() is held
+    held.server = "the one before the restore"
+    held.blocks.clear()
+    assert matched(db, world.seqs, Way.MEMORY) == matched(db, world.seqs, Way.SQL)
+
+
 @pytest.mark.parametrize(
     ("rows", "events", "held", "chosen"),
     [

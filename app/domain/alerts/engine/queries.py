@@ -62,7 +62,14 @@ def write(rows: bytes) -> None:
 # Key rows
 
 
-def changed(since: Watermark | None) -> tuple[Watermark, list[int]]:
+class Change(NamedTuple):
+    server: str
+    """This database, as long as this server runs: another one's transactions are other ones."""
+    seen: Watermark
+    subscriptions: list[int]
+
+
+def changed(since: Watermark | None) -> Change:
     """The watermark of this moment, and the subscriptions whose key rows were written or deleted after `since`.
 
     What is read of them afterwards may be newer still: then the next answer names them again, and they are read again.
@@ -75,14 +82,15 @@ def changed(since: Watermark | None) -> tuple[Watermark, list[int]]:
     row = db.session.execute(
         text(
             f"""
-            SELECT pg_snapshot_xmax(pg_current_snapshot())::text,
+            SELECT (SELECT oid FROM pg_database WHERE datname = current_database()) || ' ' || pg_postmaster_start_time(),
+                pg_snapshot_xmax(pg_current_snapshot())::text,
                 ARRAY(SELECT pg_snapshot_xip(pg_current_snapshot())::text) ||
                     ARRAY(SELECT pg_current_xact_id_if_assigned()::text WHERE pg_current_xact_id_if_assigned() IS NOT NULL),
                 ARRAY({ids})
             """
         )
     ).one()
-    return Watermark(int(row[0]), [int(xid) for xid in row[1]]), list(row[2])
+    return Change(row[0], Watermark(int(row[1]), [int(xid) for xid in row[2]]), list(row[3]))
 
 
 def keys(subscriptions: Sequence[int] | None = None) -> Iterator[bytes]:

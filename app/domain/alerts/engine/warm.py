@@ -44,6 +44,7 @@ AHEAD = 2
 @dataclass
 class Held:
     database: str
+    server: str
     seen: Watermark
     read_at: float
     blocks: list[Block]
@@ -157,21 +158,23 @@ def refresh() -> Held:
     if held is None or time.monotonic() - held.read_at > STALE_AFTER:
         _held = _load()
         return _held
-    seen, ids = queries.changed(held.seen)
+    change = queries.changed(held.seen)
     known = held.fresh.subscriptions if held.fresh else np.zeros(0, np.int64)
-    if len(np.union1d(known, ids)) > max(held.subscriptions * CHANGED_TOO_MUCH, 1000):
+    too_many = len(np.union1d(known, change.subscriptions)) > max(held.subscriptions * CHANGED_TOO_MUCH, 1000)
+    if change.server != held.server or too_many:
         _held = _load()
         return _held
-    if ids:
-        _replace(held, np.array(ids, np.int64))
-    held.seen = seen
+    if change.subscriptions:
+        _replace(held, np.array(change.subscriptions, np.int64))
+    held.seen = change.seen
     return held
 
 
 def _load() -> Held:
     began = time.monotonic()
-    seen, _ = queries.changed(None)
-    held = Held(str(db.engine.url), seen, began, blocks(key_rows(queries.keys()), queries.shapes()))
+    now = queries.changed(None)
+    read = blocks(key_rows(queries.keys()), queries.shapes())
+    held = Held(str(db.engine.url), now.server, now.seen, began, read)
     log.info(
         "matcher.loaded",
         key_rows=held.key_rows,
