@@ -201,7 +201,7 @@ def enter_searches(world: World, contacts: list[Contact], count: int, now: datet
             wish.criteria,
             schedule_type=ScheduleType(wish.schedule_type),
             send_time=wish.send_time,
-            kinds=world.random.choice((7, 7, 7, 3)),
+            kinds=world.random.choice((31, 31, 31, 11, 63)),
             member_id=contact.owner_member_id,
             user_id=world.users[1].id,
             now=now,

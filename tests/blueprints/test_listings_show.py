@@ -143,7 +143,7 @@ def test_events_say_from_and_to_by_whom_and_why_nobody_was_told(as_staff, alder,
         "New listing at $529,000",
         "Ruth Lee, by hand",
         "a correction, so nobody is alerted",
-        "off the market, so nobody is alerted",
+        "for buyers who follow its status",
         "Live sync",
     ):
         assert words in shown

@@ -15,9 +15,9 @@ from app.blueprints.listings.filters import SIZES, TABS, Asked
 from app.blueprints.listings.forms import SECTIONS, WIDE, Guarded, ListingForm, TermsForm
 from app.display import clock, plural
 from app.domain.errors import Conflict, Invalid
-from app.domain.listings import queries, record
+from app.domain.listings import openings, owners, queries, record
 from app.domain.listings.queries import COUNT_LIMIT, FOR_SALE, REACH, Told, View
-from app.domain.models import AreaKind, Listing
+from app.domain.models import KIND_BITS, AlertKind, AreaKind, Listing
 from app.domain.models.lookups import Origin, PropertySubType, PropertyType, StandardStatus
 from app.domain.searches.wanted import queries as wanted
 from app.extensions import db
@@ -192,6 +192,8 @@ def _then(event: Any) -> str:
     """Who will hear of it, and when."""
     if not event.alertable:
         return words.silence(event.not_alertable_reason).capitalize() + "."
+    if event.kinds == KIND_BITS[AlertKind.STATUS_CHANGE]:
+        return "Buyers hear of it who were shown the home and follow its status."
     due = queries.next_alerts_at()
     fits = wanted.wanted(queries.listing_of(current_user.office_id, event.listing_id))
     if not fits.searches:
@@ -253,6 +255,7 @@ def _shown(
     seqs = [row.ListingEvent.seq for row in events]
     is_unread, due = queries.next_reading_of(listing.id)
     reading = words.reading_words(due) if is_unread else ""
+    zone = openings.zone_of(vars(listing))
     if form is None:
         form = TermsForm(formdata=None, obj=listing)
         form.seq.data = events[0].ListingEvent.seq if events else 0
@@ -282,6 +285,10 @@ def _shown(
         came_from=_came_from(),
         own_source=record.OWN_SOURCE,
         for_sale=FOR_SALE,
+        open_houses=openings.upcoming(listing.id, now),
+        opening_words=partial(words.opening_words, zone=zone),
+        zone_name=zone.key,
+        owners=owners.of_listing(listing.id),
         last_import=next((row for row in events if row.import_file), None),
         outcome_of=words.outcome_of,
         message_url=lambda message_id: _url("ops.message", message_id=message_id),
@@ -362,3 +369,4 @@ bp.add_app_template_global(imports_url)
 
 from app.blueprints.listings import export as _export  # noqa: E402, F401  their views belong to bp
 from app.blueprints.listings import imports as _imports  # noqa: E402, F401
+from app.blueprints.listings import visits as _visits  # noqa: E402, F401

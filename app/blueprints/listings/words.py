@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from app.blueprints.listings.amounts import SQUARE_FEET_IN_AN_ACRE
 from app.display import DASH, clock, day, exact_time, money, number, plural
@@ -14,6 +15,7 @@ from app.domain.digests.decide import IN_WORDS, DropReason
 from app.domain.listings.changes import Silence
 from app.domain.listings.fields import FIELDS, Kind
 from app.domain.listings.queries import FOR_SALE, NEW_FOR, Told
+from app.domain.models import KIND_BITS, AlertKind, OpenHouse, OpenHouseStatus
 from app.domain.models.lookups import ChangeType, Origin, StandardStatus
 from app.domain.searches.desk.words import schedule_words
 
@@ -301,7 +303,24 @@ LOOKS = {
     ChangeType.HOLD: ("hourglass-split", ""),
     ChangeType.CLOSED: ("house-check", ""),
     ChangeType.COMING_SOON: ("calendar-event", ""),
+    ChangeType.OPEN_HOUSE: ("calendar-event", "good"),
 }
+
+
+def opening_words(opening: OpenHouse, zone: ZoneInfo) -> str:
+    """Sunday, November 22, 1:00 PM to 3:00 PM, on the wall of the property."""
+    begins = opening.open_house_start_time.astimezone(zone)
+    ends = opening.open_house_end_time
+    until = f" to {ends.astimezone(zone):%-I:%M %p}" if ends else ""
+    return f"{begins:%A}, {begins:%B} {begins.day}, {begins:%-I:%M %p}{until}"
+
+
+def opening_title(changes: dict[str, Any]) -> str:
+    """What an event says of an open house."""
+    before, after = changes.get("open_house_status", (None, None))
+    if after == OpenHouseStatus.CANCELED:
+        return "Open house canceled"
+    return "Open house" if after and before is None else "Open house changed"
 
 
 def happening(row: Any, told: Told) -> Happening:
@@ -318,6 +337,8 @@ def happening(row: Any, told: Told) -> Happening:
         changes = [change for change in changes if change[1] != DASH]
     elif change_type is ChangeType.BACK_ON_MARKET:
         title = "Back on market"
+    elif change_type is ChangeType.OPEN_HOUSE:
+        title = opening_title(event.changes)
     elif "standard_status" in event.changes and event.changes["standard_status"][0] in (None, ""):
         title = f"Recorded as {event.standard_status}"
         changes = [change for change in changes if change[1] != DASH]
@@ -357,7 +378,7 @@ def _consequences(row: Any, event: Any, told: Told) -> Iterator[str]:
     if not event.alertable:
         yield silence(event.not_alertable_reason)
     elif told == Told():
-        yield "alerts on"
+        yield "for buyers who follow its status" if event.kinds == KIND_BITS[AlertKind.STATUS_CHANGE] else "alerts on"
 
 
 def silence(reason: str | None) -> str:

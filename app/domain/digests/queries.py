@@ -382,6 +382,28 @@ def openings_of_page(digest_id: int) -> Sequence[Values]:
     return [dict(row) for row in db.session.execute(OPENINGS, {"digest_id": digest_id}).mappings()]
 
 
+MARK = text("""
+INSERT INTO buyer_listing (contact_id, listing_id, last_price_shown, market_spell_no, listing_sent_timestamp,
+                           contact_listing_preference, listing_viewed_yn)
+SELECT d.contact_id, i.listing_id, i.price_shown, l.market_spell_no, least(coalesce(m.sent_at, d.created_at), :now),
+       :preference, true
+FROM digest d
+JOIN digest_item i ON i.digest_id = d.id AND i.outcome = 'shown'
+JOIN listing l ON l.id = i.listing_id
+LEFT JOIN outbound_message m ON m.digest_id = d.id
+WHERE d.token = :token AND i.listing_id = :listing_id
+ON CONFLICT (contact_id, listing_id) DO UPDATE
+SET contact_listing_preference = excluded.contact_listing_preference, listing_viewed_yn = true
+RETURNING listing_id
+""")
+
+
+def mark(token: str, listing_id: int, preference: str | None, now: datetime) -> bool:
+    """What the buyer of a digest thinks of one of its homes; whether there is such a home."""
+    values = {"token": token, "listing_id": listing_id, "preference": preference, "now": now}
+    return db.session.execute(MARK, values).first() is not None
+
+
 INSERT_DIGESTS = text("""
 INSERT INTO digest (office_id, contact_id, recipient, window_end, state, token, items_shown, items_dropped, job_run_id,
                     is_instant, needs_approval, created_at)

@@ -29,6 +29,7 @@ from app.domain.models import (
     JobSchedule,
     Listing,
     ListingEvent,
+    ListingOwner,
     MatchBatch,
     MatchCursor,
     Member,
@@ -423,6 +424,24 @@ def changes_after(listing_id: int, moment: datetime) -> Sequence[dict[str, Any]]
         select(ListingEvent.changes)
         .where(ListingEvent.listing_id == listing_id, ListingEvent.recorded_at > moment)
         .order_by(ListingEvent.seq)
+    ).all()
+
+
+def contact_with(office_id: int, email: str) -> int | None:
+    """The contact of this office with this address."""
+    asked = email.strip().lower()
+    if not asked:
+        return None
+    return db.session.scalar(select(Contact.id).where(Contact.office_id == office_id, Contact.email == asked))
+
+
+def owners_of(listing_id: int) -> Sequence[AnyRow]:
+    """(id, full_name) of the contacts whose home it is."""
+    return db.session.execute(
+        select(Contact.id, Contact.full_name)
+        .join(ListingOwner, ListingOwner.contact_id == Contact.id)
+        .where(ListingOwner.listing_id == listing_id)
+        .order_by(Contact.full_name, Contact.id)
     ).all()
 
 
