@@ -29,7 +29,7 @@ REFUSALS = "60 per minute"
 @public("a provider's signature is the key")
 def receive(provider: str) -> Response:
     """Keep the events of a request, each once. 200 also for those that are known, so that nobody sends them again."""
-    new = inbound.receive(provider, request.headers, request.get_data(cache=False))
+    new = inbound.receive(provider, dict(request.headers), request.get_data(cache=False))
     run = start("returns", trigger=Trigger.EVENT, dedup_key="returns-waiting") if new else None
     run_ids = [run.id] if run else []
     db.session.commit()
