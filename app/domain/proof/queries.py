@@ -145,17 +145,17 @@ def items_of(listing_id: int, subscriptions: Sequence[int]) -> Sequence[AnyRow]:
 
 
 _WAITING = text("""
-    SELECT am.alert_subscription_id, seq, am.batch_id
+    SELECT am.alert_subscription_id, seq, am.batch_id, am.waits_until, am.waits_for
     FROM alert_match am CROSS JOIN unnest(am.event_seqs) AS seq
     WHERE am.digest_id IS NULL AND am.alert_subscription_id = ANY (:subscriptions) AND am.event_seqs && CAST(:seqs AS bigint[])
       AND seq = ANY (:seqs)
 """)
 
 
-def waiting_of(subscriptions: Sequence[int], seqs: Sequence[int]) -> dict[tuple[int, int], int]:
-    """(subscription, event) → batch, of what was matched and waits for a digest."""
+def waiting_of(subscriptions: Sequence[int], seqs: Sequence[int]) -> dict[tuple[int, int], AnyRow]:
+    """(subscription, event) → batch, and until when and for what it waits, of what was matched and has no digest."""
     values = {"subscriptions": list(subscriptions), "seqs": list(seqs)}
-    return {(row.alert_subscription_id, row.seq): row.batch_id for row in db.session.execute(_WAITING, values)}
+    return {(row.alert_subscription_id, row.seq): row for row in db.session.execute(_WAITING, values)}
 
 
 def happenings_of(messages: Sequence[int]) -> Sequence[MessageEvent]:

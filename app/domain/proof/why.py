@@ -21,6 +21,7 @@ from app.domain.digests.decide import IN_WORDS, PRICE_DROP_AMOUNT, PRICE_DROP_SH
 from app.domain.digests.words import zone_named
 from app.domain.models import KIND_BITS, AlertKind, EventType, ItemOutcome, ListingEvent, MessageState, Suppression
 from app.domain.models.lookups import ScheduleType
+from app.domain.models.match import WaitsFor
 from app.domain.proof import queries, words
 from app.domain.proof.homes import Home, area_ids, before_of, columns_of, home_of
 from app.domain.proof.then import State, criteria_of, state_at
@@ -237,7 +238,7 @@ class _Facts:
     subscriptions: Sequence[Any]
     items: Mapping[tuple[int, int], Any]
     all_items: Sequence[Any]
-    waiting: Mapping[tuple[int, int], int]
+    waiting: Mapping[tuple[int, int], Any]
     happenings: Mapping[int, Sequence[Any]]
     suppressions: Sequence[Suppression]
     shown: Any
@@ -339,12 +340,12 @@ class _Facts:
 
     def _chain(self, one: Any, event: ListingEvent) -> Chain:
         item = self.items.get((one.id, event.seq))
-        batch_id = self.waiting.get((one.id, event.seq))
+        waits = self.waiting.get((one.id, event.seq))
         state = state_at(one, event.recorded_at)
         version = self._version(one, event, state, item)
         criteria = criteria_of(one.saved_search_id, *version) if version else None
         asks = criteria.sentence() if criteria else ""
-        walk = _Walk(self, one, event, state, item, batch_id, criteria)
+        walk = _Walk(self, one, event, state, item, waits, criteria)
         steps = walk.steps()
         return Chain(
             one.id,
@@ -393,7 +394,7 @@ class _Walk:
     event: ListingEvent
     state: State | None
     item: Any
-    batch_id: int | None
+    waits: Any
     criteria: Criteria | None
     verdict: str = ""
     tone: str = "wait"
@@ -414,7 +415,7 @@ class _Walk:
 
     @property
     def is_matched(self) -> bool:
-        return self.item is not None or self.batch_id is not None
+        return self.item is not None or self.waits is not None
 
     def steps(self) -> list[Step]:
         done: list[Step] = []
@@ -524,8 +525,8 @@ class _Walk:
 
     def matched(self) -> Step:
         step = Step("matched", "Yes", "good", rule="PA-01")
-        if self.batch_id is not None:
-            return replace(step, rows=(Row("batch", self.batch_id),))
+        if self.waits is not None:
+            return replace(step, rows=(Row("batch", self.waits.batch_id),))
         row = self.facts.batches.get(self.event.seq)
         if self.item is not None:
             if row is None or row.id is None:
@@ -599,6 +600,10 @@ class _Walk:
         how = _clock_words(state.schedule) if state is not None else ""
         step = Step("schedule", "Due", "good", how, rule="PA-20")
         item = self.item
+        if item is None and self.waits is not None and self.waits.waits_until is not None:
+            why = WAITS_FOR.get(self.waits.waits_for, "It may not go at once")
+            said = f"{why}: it waits until {words.when(self.waits.waits_until, self.facts.zone)}."
+            return self._ends(replace(step, answer="Waits", sentence=said, rule="PA-10"), said)
         if item is None:
             at = self.one.next_send_timestamp if state is None or state.schedule.send_time else None
             until = f" The next is due {words.when(at, self.facts.zone)}." if at else ""
@@ -702,6 +707,12 @@ class _Walk:
         return replace(step, answer="Not that we know", sentence="No link of the mail was opened by then.")
 
 
+WAITS_FOR: Mapping[str, str] = {
+    WaitsFor.HOUR: "They had a mail within the hour",
+    WaitsFor.DAY: "They had all mails of the day",
+    WaitsFor.QUIET: "Quiet hours",
+    WaitsFor.AGE: "It was found late, and goes with the daily mail",
+}
 WAITS = frozenset({MessageState.QUEUED, MessageState.SENDING})
 MESSAGE_IN_WORDS: Mapping[str, str] = {
     MessageState.QUEUED: "The mail waits to be sent.",
