@@ -6,7 +6,6 @@ from sqlalchemy.orm import Mapped, mapped_column
 from app.domain.models.columns import CreatedAt, Id
 from app.extensions import Model
 
-
 CANARY = "porchlight-canary"
 """The office_key of the canary's office (app/domain/proof/canary): no person belongs to it, no list names it."""
 
