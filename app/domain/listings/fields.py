@@ -61,7 +61,9 @@ class Field:
 
     @property
     def reso(self) -> str:
-        """The RESO name, made by rule: list_price → ListPrice, …_yn → …YN."""
+        """The RESO name, made by rule: list_price → ListPrice, …_yn → …YN. One breaks it."""
+        if self.name == "mls_area_major":  # beside MlsStatus
+            return "MLSAreaMajor"
         return "".join("YN" if part == "yn" else part.capitalize() for part in self.name.split("_"))
 
 

@@ -21,6 +21,7 @@ OURS = {"baths_equivalent", "preferred_photo_url", "list_agent_id"}
         ("OriginatingSystemID", "originating_system_id"),
         ("PostalCodePlus4", "postal_code_plus4"),
         ("MediaURL", "media_url"),
+        ("MLSAreaMajor", "mls_area_major"),
         ("BathroomsThreeQuarter", "bathrooms_three_quarter"),
     ],
 )
@@ -33,6 +34,7 @@ def test_every_field_has_one_reso_name_that_leads_back_to_it():
     assert len(set(names)) == len(names)
     assert [snake_case(name) for name in names] == [name for name in FIELDS if name not in OURS]
     assert FIELDS["internet_address_display_yn"].reso == "InternetAddressDisplayYN"
+    assert (FIELDS["mls_status"].reso, FIELDS["mls_area_major"].reso) == ("MlsStatus", "MLSAreaMajor")
 
 
 def test_every_field_is_a_column_and_nothing_null_where_text_is_promised():

@@ -28,7 +28,7 @@ def said(**asked: Any) -> str:
         ({"property_type": ["Residential", "Land"]}, "(PropertyType eq 'Residential' or PropertyType eq 'Land')"),
         ({"city": ["Coeur d'Alene"]}, "tolower(City) eq 'coeur d''alene'"),
         ({"postal_code": ["04101-1234"]}, "startswith(PostalCode,'04101')"),
-        ({"mls_area_major": ["North Shore"]}, "tolower(MlsAreaMajor) eq 'north shore'"),
+        ({"mls_area_major": ["North Shore"]}, "tolower(MLSAreaMajor) eq 'north shore'"),
         (
             {"box": {"south": 43, "west": -71, "north": 44.5, "east": -70}},
             "(Latitude ge 43 and Latitude le 44.5 and Longitude ge -71 and Longitude le -70)",
