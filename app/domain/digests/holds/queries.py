@@ -27,7 +27,8 @@ GROUP BY d.office_id ORDER BY d.office_id
 LOCK_OFFICE = text("SELECT pg_advisory_xact_lock(hashtextextended('mail of office', :office_id))")
 
 COUNTED = text("""
--- The hour as it would be with all that is ready, and the same hour of the weeks before; by the office's own clock.
+-- The hour as it would be with all that is ready, and the same hour of the weeks before; by the office's own clock. A
+-- week before its first mail says nothing of what is usual.
 WITH ready AS (
     SELECT id, contact_id, items_shown, window_end FROM digest
     WHERE office_id = :office_id AND state = 'held' AND hold_id IS NULL AND NOT needs_approval
@@ -47,7 +48,10 @@ SELECT (SELECT count(*) FROM ready) AS ready, (SELECT coalesce(sum(items_shown),
                        AND m.created_at >= timezone(clock.time_zone, clock.hour - interval '7 days' * week)
                        AND m.created_at < timezone(clock.time_zone, clock.hour - interval '7 days' * week
                                                                   + interval '1 hour'))
-             FROM generate_series(1, :weeks) AS week ORDER BY week) AS weeks
+             FROM generate_series(1, :weeks) AS week
+             WHERE timezone(clock.time_zone, clock.hour - interval '7 days' * week + interval '1 hour')
+                 > (SELECT created_at FROM outbound_message WHERE office_id = :office_id ORDER BY id LIMIT 1)
+             ORDER BY week) AS weeks
 FROM clock LEFT JOIN most ON true
 """)
 

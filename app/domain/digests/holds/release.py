@@ -67,7 +67,7 @@ def release_some(
 def _halt_if_unusual(office_id: int, now: datetime, job_run_id: int | None) -> int:
     """How many mails were halted; 0 when all is as usual."""
     counted = queries.counted(office_id, now)
-    usual = int(median(counted.weeks))
+    usual = int(median(counted.weeks or [0]))
     mails = counted.ready + counted.made
     cause = why_halt(mails, usual, counted.most_items)
     if cause is None or not counted.ready:
