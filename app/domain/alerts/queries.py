@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from sqlalchemy import text
 
+from app.domain.alerts import LATE
 from app.domain.models import KIND_BITS, AlertKind
 from app.domain.models.lookups import ON_MARKET, StandardStatus
 from app.domain.searches.conditions.queries import holds_further, is_unplaced
@@ -104,17 +105,19 @@ def take(seen: Watermark, *, most: int, now: datetime, job_run_id: int | None) -
     """
     statement = f"""
         WITH taken AS (
-            SELECT seq, (row_number() OVER (ORDER BY seq) - 1) / :most AS batch
+            SELECT seq, recorded_at < :late AS is_late,
+                (row_number() OVER (PARTITION BY recorded_at < :late ORDER BY seq) - 1) / :most AS batch
             FROM (
-                SELECT seq, xid, alertable FROM listing_event
+                SELECT seq, xid, alertable, recorded_at FROM listing_event
                 WHERE xid >= '{seen.xmax}'::xid8 AND xid < pg_snapshot_xmax(pg_current_snapshot())
                 UNION ALL
-                SELECT seq, xid, alertable FROM listing_event WHERE {_among(seen.under_way)}
+                SELECT seq, xid, alertable, recorded_at FROM listing_event WHERE {_among(seen.under_way)}
             ) AS newer
             WHERE alertable AND pg_visible_in_snapshot(xid, pg_current_snapshot())
         ), batch AS (
             INSERT INTO match_batch (found_on, event_seqs, taken_at, job_run_id)
-            SELECT :found_on, array_agg(seq ORDER BY seq), :now, :job_run_id FROM taken GROUP BY batch ORDER BY batch
+            SELECT :found_on, array_agg(seq ORDER BY seq), :now, :job_run_id FROM taken
+            GROUP BY is_late, batch ORDER BY is_late DESC, batch
             RETURNING id
         ), moved AS (
             UPDATE match_cursor SET snapshot = pg_current_snapshot(), moved_at = :now WHERE name = :name
@@ -122,7 +125,7 @@ def take(seen: Watermark, *, most: int, now: datetime, job_run_id: int | None) -
         SELECT count(*) FROM batch
     """
     values = {"name": CURSOR, "most": most, "found_on": utc_date(now), "now": now, "job_run_id": job_run_id}
-    return db.session.scalar(text(statement), values) or 0
+    return db.session.scalar(text(statement), values | {"late": now - LATE}) or 0
 
 
 def next_batch() -> Batch | None:

@@ -12,12 +12,11 @@ from datetime import date, datetime, time, timedelta
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
+from app.domain.alerts import LATE
 from app.domain.models import WaitsFor
 from app.domain.models.lookups import ScheduleType
 from app.domain.searches.schedule import Quiet, Schedule, last_send, next_send
 
-LATE = timedelta(hours=72)
-"""What is older is told with the daily mail, not at once (PA-26)."""
 NEWS = timedelta(days=7)
 """What is older than this, and than the buyer's own schedule asks for, is told no more (PA-26)."""
 LEFTOVERS_AT = time(7)
