@@ -25,6 +25,7 @@ from sqlalchemy import (
     func,
     insert,
     literal,
+    literal_column,
     or_,
     select,
     text,
@@ -148,10 +149,25 @@ def would_have_sent(
             ListingEvent.recorded_at <= now,
             ListingEvent.alertable,
             wanted != 0,
+            or_(wanted != KIND_BITS[AlertKind.NOW_MATCHES], ~_took_before(office_id, criteria)),
             *asked(ListingEvent, office_id, criteria),
         )
         .ext(distinct_on(ListingEvent.listing_id, kind, spell_or_price))
         .order_by(ListingEvent.listing_id, kind, spell_or_price, ListingEvent.seq)
+    )
+
+
+def _took_before(office_id: int, criteria: Criteria) -> ColumnElement[bool]:
+    """Whether a search took the home as it was before an event: nothing comes to match then (T1). The record of before
+    goes by the table's own name, so that the conditions that ask the event ask it."""
+    event: ColumnElement[Any] = literal_column(ListingEvent.__tablename__)
+    was = func.jsonb_populate_record(event, ListingEvent.before).table_valued("seq", name=ListingEvent.__tablename__)
+    return (
+        select(literal(1))
+        .select_from(was)
+        .where(*asked(ListingEvent, office_id, criteria))
+        .correlate(ListingEvent)
+        .exists()
     )
 
 

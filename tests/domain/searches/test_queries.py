@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -162,3 +163,19 @@ def test_the_worlds_are_awkward_in_every_field():
         for verdict in (True, False) if field in always_known else (True, False, None):
             assert seen[field, verdict] > 50, (field, verdict, seen[field, verdict])
     assert seen["taken"] > 500
+
+
+def test_t1_what_only_comes_to_match_would_be_sent_to_who_did_not_take_it_before(db, office):
+    from app.domain.listings.record import record
+    from app.domain.models.lookups import Origin
+
+    now = worlds.NOW
+    row = {
+        "originating_system_key": "A-1", "standard_status": "Active", "list_price": Decimal(450_000),
+        "city": "Port Ellery", "bedrooms_total": None,
+    }  # fmt: skip
+    record(office.id, "MLS", [row], origin=Origin.BACKFILL, now=now - timedelta(days=5))
+    record(office.id, "MLS", [row | {"bedrooms_total": 3}], origin=Origin.LIVE_SYNC, now=now - timedelta(days=1))
+    three, any_size = ({"city": ["Port Ellery"], "bedrooms_total": {"ge": 3}}, {"city": ["Port Ellery"]})
+    sent = [queries.backtest(office.id, Criteria.parse(wish), 31, now=now) for wish in (three, any_size)]
+    assert [[(day.kind.value, day.homes) for day in days] for days in sent] == [[("Now matches", 1)], []]
