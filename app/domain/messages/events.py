@@ -4,7 +4,7 @@ commit; what is stored does not depend on it."""
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -65,16 +65,23 @@ def record_event(
     )
     is_new = int(getattr(result, "rowcount", 0)) == 1
     if is_new:
-        _suppress(message, source, event_type, cause=cause, reply=reply, at=occurred_at)
+        about = About(message.id, message.office_id, message.recipient)
+        follow(about, source, event_type, cause=cause, reply=reply, at=occurred_at)
     if event_type in ARRIVED and message.state == MessageState.UNKNOWN:
         settle_arrived()
     return is_new
 
 
-def _suppress(
-    message: OutboundMessage, source: str, event_type: EventType, *, cause: Cause | None, reply: str, at: datetime
-) -> None:
-    """What follows for the address. Told twice, it follows once: what a person lifted stays lifted."""
+class About(NamedTuple):
+    """The mail that something is said of."""
+
+    id: int
+    office_id: int
+    recipient: str
+
+
+def follow(about: About, source: str, event_type: EventType, *, cause: Cause | None, reply: str, at: datetime) -> None:
+    """What follows for the address (PA-24). Ask once for each event: what a person lifted stays lifted."""
     expires_at = None
     if event_type is EventType.COMPLAINED:
         reason = SuppressionReason.COMPLAINED
@@ -82,24 +89,24 @@ def _suppress(
         return
     elif cause is Cause.DEAD:
         reason = SuppressionReason.BOUNCED
-    elif cause is Cause.SOFT and _is_tired(message, at):
+    elif cause is Cause.SOFT and _is_tired(about, at):
         reason, expires_at = SuppressionReason.UNREACHABLE, at + SOFT_REST
     else:
         return
     suppress(
-        message.office_id,
-        message.recipient,
+        about.office_id,
+        about.recipient,
         SuppressionScope.ADDRESS,
         reason,
         source=source,
         evidence=reply,
-        outbound_message_id=message.id,
+        outbound_message_id=about.id,
         expires_at=expires_at,
         now=at,
     )
 
 
-def _is_tired(message: OutboundMessage, at: datetime) -> bool:
+def _is_tired(about: About, at: datetime) -> bool:
     """Has the address come back often enough, over long enough, with no sign of life between and since its last rest?"""
-    found = queries.soft_bounces(message.office_id, message.recipient, at - SOFT_MEMORY, at)
+    found = queries.soft_bounces(about.office_id, about.recipient, at - SOFT_MEMORY, at)
     return found.n >= SOFT_BOUNCES and found.last - found.first >= SOFT_SPAN

@@ -14,11 +14,11 @@ from sqlalchemy import TextClause
 
 from app.domain import driver
 from app.domain.messages import pace, queries
+from app.domain.messages.events import About, follow
 from app.domain.messages.mime import Letter
 from app.domain.messages.returns.causes import judge
 from app.domain.messages.settle import settle_arrived
-from app.domain.messages.suppression import suppress
-from app.domain.models import Cause, MessageState, SuppressionReason, SuppressionScope
+from app.domain.models import EventType, MessageState
 from app.extensions import db
 from app.gateways.mail import Outcome, Phase, Verdict
 
@@ -139,17 +139,9 @@ def settle(message: Queued, outcome: Outcome, token: UUID, now: datetime) -> boo
             won = _count(queries.SETTLE_FAILED, values | {"reason": outcome.enhanced or "refused"})
         case Verdict.UNKNOWN:
             won = _count(queries.SETTLE_UNKNOWN, values | {"reason": f"lost in {outcome.phase.value}"})
-    if won and cause is Cause.DEAD:
-        suppress(
-            message.office_id,
-            message.recipient,
-            SuppressionScope.ADDRESS,
-            SuppressionReason.BOUNCED,
-            source="smtp",
-            evidence=outcome.reply,
-            outbound_message_id=message.id,
-            now=now,
-        )
+    if won and cause is not None:
+        about = About(message.id, message.office_id, message.recipient)
+        follow(about, "smtp", EventType.FAILED, cause=cause, reply=outcome.reply, at=now)
     return won
 
 

@@ -179,6 +179,17 @@ class TestSoft:
         assert self.in_force(office, last) == [("unreachable", last + timedelta(days=14))]
         assert self.in_force(office, last + timedelta(days=14)) == []  # it ends by itself
 
+    def test_what_the_relay_says_at_once_counts_as_what_comes_back_does(self, make, office, buyer, db, relay, catcher):  # noqa: PLR0917
+        now = datetime.now(UTC)
+        for hours in (80, 40):
+            self.bounce(make, office, buyer, db, now - timedelta(hours=hours))
+        catcher.refuse_recipients = {buyer.email: "552 5.2.2 Mailbox full"}
+        make.match(subscribe(buyer), news(office)[1])
+        build(now)
+        send_due(COMPOSERS, relay=relay)
+        assert [message.state for message in messages()][-1] == "failed"
+        assert [reason for reason, _ in self.in_force(office, datetime.now(UTC))] == ["unreachable"]
+
     def test_two_are_not_enough_however_far_apart(self, make, office, buyer, db):
         for hours in (0, 96):
             self.bounce(make, office, buyer, db, NOON + timedelta(hours=hours))
