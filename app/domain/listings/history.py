@@ -24,8 +24,9 @@ _EXACT = frozenset({Kind.MONEY, Kind.AREA, Kind.NUMBER, Kind.DEGREES})
 def version_at(office_id: int, listing_id: int, moment: datetime) -> dict[str, Any] | None:
     """What the log knows of a home as it was at a moment; None when it was not there yet, or is another office's.
 
-    Columns that the log does not follow (areas, search words, lock_version) are left as they are now, and a text of
-    more than 500 characters comes back cut. Valid for as long as events are kept.
+    Columns that the log does not follow are left as they are now: those that we work out ourselves (areas, search words,
+    the moments and prices that follow from a change). A text of more than 500 characters comes back cut. Valid for as
+    long as events are kept.
     """
     home = queries.columns_of(office_id, listing_id)
     return None if home is None else undone(home, queries.changes_after(listing_id, moment))

@@ -6,8 +6,8 @@ from decimal import Decimal
 
 import pytest
 
-from app.domain.digests.decide import IN_WORDS, DropReason, Match, decide, drop_refusal, refusal_of_home
-from app.domain.models import AlertKind, ItemOutcome
+from app.domain.digests.decide import IN_WORDS, DropReason, Match, Opening, decide, drop_refusal, refusal_of_home
+from app.domain.models import AlertKind, ItemOutcome, MatchCause
 
 NEW, DROP, BACK = 1, 2, 4
 HOME = Match(
@@ -158,3 +158,109 @@ def test_why_a_search_no_longer_takes_a_home(status, verdicts, edited, reason):
 
 def test_every_reason_has_its_words():
     assert set(IN_WORDS) == set(DropReason)
+
+
+# Kinds that depend on the home before: decided by what app.domain.digests.net found
+
+MATCHES, STATUS = 8, 32
+
+
+def came_to_match(cause=MatchCause.PRICE, **values) -> Match:
+    return match(
+        **{
+            "event_kinds": DROP | MATCHES,
+            "wanted_kinds": 31,
+            "took_before": False,
+            "is_unchanged": False,
+            "cause": cause,
+            "price_before_event": 510_000,
+            "list_price": 499_000,
+        }
+        | values
+    )
+
+
+def test_t1_a_price_that_falls_into_range_is_now_matches_with_its_cause():
+    [item] = decide([came_to_match()])
+    assert (item.outcome, item.kind, item.cause, item.fingerprint) == ("shown", "Now matches", "price", "1")
+    assert (item.price_before, item.price_shown) == (Decimal(510_000), Decimal(499_000))
+
+
+@pytest.mark.parametrize(
+    ("values", "outcome"),
+    [
+        ({"wanted_kinds": 1 | 2}, "dropped:not_wanted"),
+        ({"entered": NEW}, "shown"),  # as New
+        ({"cause": None}, "dropped:no_cause"),
+        ({"took_before": True, "is_unchanged": True, "event_kinds": MATCHES}, "dropped:matched_before"),
+        ({"reason": DropReason.SOLD_BEFORE_SEND}, "dropped:sold_before_send"),
+        ({"last_price_shown": 499_000, "shown_in_spell": True}, "dropped:no_net_change"),
+        ({"last_price_shown": 520_000, "shown_in_spell": True}, "shown"),
+        ({"last_price_shown": 499_000, "shown_in_spell": False}, "shown"),
+    ],
+)
+def test_t1_who_is_told_that_a_home_matches_now(values, outcome):
+    assert outcomes(came_to_match(**values)) == [outcome]
+
+
+def test_t1_two_searches_of_one_buyer_are_one_line_under_the_stronger_kind_pa_08():
+    had_it = drop(510_000, 499_000, alert_subscription_id=2, wanted_kinds=31)
+    decided = decide([came_to_match(), had_it])
+    assert [(item.kind, item.outcome) for item in decided] == [("Now matches", "merged"), ("Price drop", "shown")]
+
+
+def test_what_came_to_match_in_this_spell_already_is_a_drop_to_who_was_shown_it_pa_07():
+    told = {(100, AlertKind.NOW_MATCHES, "1")}
+    [item] = decide([came_to_match(list_price=480_000, last_price_shown=499_000, shown_in_spell=True)], told)
+    assert (item.kind, item.outcome, item.price_before) == ("Price drop", "shown", Decimal(499_000))
+    assert outcomes(came_to_match(), told=told) == ["dropped:already_told"]
+
+
+def test_coming_soon_that_becomes_active_is_not_new_to_who_had_it_in_view():
+    assert outcomes(match(was_there=True)) == ["dropped:matched_before"]
+
+
+@pytest.mark.parametrize(
+    ("values", "outcome"),
+    [
+        ({}, "shown"),
+        ({"knows_home": False}, "dropped:never_shown"),
+        ({"wanted_kinds": 31}, "dropped:not_wanted"),
+        ({"status": "Active"}, "dropped:no_net_change"),
+        ({"status_before": "Pending"}, "dropped:no_net_change"),
+        ({"status_reason": DropReason.PAUSED}, "dropped:paused"),
+        ({"reason": DropReason.SOLD_BEFORE_SEND}, "shown"),
+    ],
+)
+def test_a_change_of_status_is_for_who_asked_and_knows_the_home(values, outcome):
+    asked = {"event_kinds": STATUS, "wanted_kinds": 63, "knows_home": True, "status": "Pending"}
+    pending = match(**(asked | {"status_before": "Active"} | values))
+    assert outcomes(pending) == [outcome]
+    assert decide([pending])[0].fingerprint == pending.status
+
+
+SUNDAY, MONDAY = "2026-11-22T18:00:00+00:00", "2026-11-23T18:00:00+00:00"
+KEY = "OH-1"
+
+
+@pytest.mark.parametrize(
+    ("changes", "told", "outcome", "fingerprint"),
+    [
+        ({}, False, "shown", KEY),
+        ({}, True, "dropped:already_told", KEY),
+        ({"starts": MONDAY, "was_at": SUNDAY}, False, "shown", KEY),
+        ({"starts": MONDAY, "was_at": SUNDAY}, True, "shown", f"{KEY} {MONDAY}"),
+        ({"was_at": SUNDAY}, True, "dropped:already_told", KEY),
+        ({"status": "Canceled"}, False, "dropped:open_house_off", f"{KEY} canceled"),
+        ({"status": "Canceled"}, True, "shown", f"{KEY} canceled"),
+        ({"status": "Ended"}, False, "dropped:open_house_off", KEY),
+        ({"is_public": False}, False, "dropped:open_house_off", KEY),
+        ({"is_over": True}, False, "dropped:open_house_over", KEY),
+    ],
+)
+def test_an_open_house_is_told_once_and_its_end_to_those_who_were_told(changes, told, outcome, fingerprint):
+    opening = Opening(KEY, SUNDAY, "Active", is_public=True, is_over=False)._replace(**changes)
+    known = {(100, AlertKind.OPEN_HOUSE, KEY)} if told else set()
+    house = match(event_kinds=16, wanted_kinds=31, opening=opening)
+    assert outcomes(house, told=known) == [outcome]
+    assert decide([house], known)[0].fingerprint == fingerprint
