@@ -184,7 +184,9 @@ def test_what_is_too_broad_offers_a_price_and_the_way_to_the_line(open_as, searc
     expect(column(page)).to_contain_text("It cannot be switched on like this")
     column(page).get_by_role("link", name="Go to the price").click()
     expect(page.get_by_label("Highest price")).to_be_focused()
-    offer = column(page).get_by_role("button", name=re.compile(r"^Up to \$[\d,]+ leaves 4\d\d homes$|leaves 500 homes$"))
+    offer = column(page).get_by_role(
+        "button", name=re.compile(r"^Up to \$[\d,]+ leaves 4\d\d homes$|leaves 500 homes$")
+    )
     offer.click()
     expect(column(page)).not_to_contain_text("It cannot be switched on like this")
     assert page.get_by_label("Highest price").input_value().startswith("1")
