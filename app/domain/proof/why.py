@@ -478,8 +478,11 @@ class _Walk:
         pairs = (("hold", f"{holds} of {len(lines)}"),)
         rows = (Row("search", self.one.saved_search_id),)
         step = replace(step, criteria=lines, pairs=pairs, rows=rows)
-        if self.criteria.matches(home) or self.is_matched:
-            return replace(step, answer="Yes" if self.criteria.matches(home) else "By another event")
+        if self.criteria.matches(home):
+            return step
+        if self.is_matched:
+            said = "Matching took it by its main lines; all of them are read at the last look."
+            return replace(step, answer="At first look", sentence=said)
         missed = next((line for line in lines if line.holds is False), None) or next(
             (line for line in lines if line.holds is not True), None
         )

@@ -160,6 +160,17 @@ def test_before_the_run_it_waits_and_before_the_daily_hour_too(life):
     assert "Tue 1 Sep 2026, 18:00 EDT" in answer.verdict
 
 
+def test_pa_21_what_waits_for_the_morning_says_so(life):
+    amelia = life.buyer("Amelia")
+    life.search(amelia)
+    life.wait(hours=13)
+    home = life.home()
+    life.alerts()
+    answer = ask(life, amelia, home)
+    assert ended(answer) == "schedule"
+    assert answer.verdict == "Quiet hours: it waits until Wed 2 Sep 2026, 08:00 EDT."
+
+
 def test_pa_24_a_stopped_address_shows_the_stop_and_its_time(life, make):
     amelia = life.buyer("Amelia")
     life.search(amelia)
