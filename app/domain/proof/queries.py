@@ -128,7 +128,7 @@ def these_subscriptions(ids: Sequence[int]) -> Sequence[AnyRow]:
 _ITEMS = text("""
     SELECT i.digest_id, i.alert_subscription_id, i.event_seq, i.recipient, i.search_version, i.kind, i.fingerprint,
         i.price_before, i.price_shown, i.outcome, i.drop_reason, i.position,
-        d.window_end, d.created_at AS built_at, d.job_run_id,
+        d.window_end, d.created_at AS built_at, d.job_run_id, d.state AS digest_state, d.needs_approval,
         m.id AS message_id, m.state, m.state_reason, m.created_at AS queued_at, m.not_before, m.attempting_at, m.sent_at,
         m.last_reply, m.expires_at
     FROM digest_item i

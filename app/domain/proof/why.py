@@ -630,6 +630,10 @@ class _Walk:
             step = replace(step, sentence="On the line of another change of the same home, in the same mail.")
         if item.message_id is None and self.stop:
             return replace(step, answer="Not needed", sentence="No mail was made of it.")
+        if item.message_id is None and item.digest_state == DigestState.HELD:
+            who = "its agent approves it first" if item.needs_approval else "its run was halted until somebody decides"
+            said = f"The mail is made and held back: {who}."
+            return self._ends(replace(step, answer="Waits", sentence=said, rule="PA-27"), said)
         if item.message_id is None:
             said = "Its digest has no mail."
             return self._ends(replace(step, answer="No", sentence=said), said, "bad")
