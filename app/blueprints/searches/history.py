@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from flask import Response, flash, redirect, request, url_for
+from flask import Response, flash, make_response, redirect, request, url_for
 from flask_login import current_user
 
 from app.blueprints.searches import bp
@@ -175,4 +175,5 @@ def keep(search_id: int) -> Response:
         return go("searches.show", search_id=search_id)
     db.session.commit()
     flash("It keeps sending; the warning is taken back.", "good")
-    return redirect(safe_next(request.form.get("next")) or url_for("searches.show", search_id=search_id), 303)
+    onward = safe_next(request.form.get("next")) or url_for("searches.show", search_id=search_id)
+    return make_response(redirect(onward, 303))
