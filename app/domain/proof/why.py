@@ -19,7 +19,16 @@ import orjson
 from app.display import money, number
 from app.domain.digests.decide import IN_WORDS, PRICE_DROP_AMOUNT, PRICE_DROP_SHARE, DropReason
 from app.domain.digests.words import zone_named
-from app.domain.models import KIND_BITS, AlertKind, EventType, ItemOutcome, ListingEvent, MessageState, Suppression
+from app.domain.models import (
+    KIND_BITS,
+    AlertKind,
+    DigestState,
+    EventType,
+    ItemOutcome,
+    ListingEvent,
+    MessageState,
+    Suppression,
+)
 from app.domain.models.lookups import ScheduleType
 from app.domain.models.match import WaitsFor
 from app.domain.proof import queries, words
