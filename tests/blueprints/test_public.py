@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import select
 
+from app.domain.digests import optout
 from app.domain.digests.letters import COMPOSERS
 from app.domain.messages.keys import Purpose, sign
 from app.domain.messages.send import send_due
@@ -466,6 +467,18 @@ class TestPreferences:
         assert "We keep watching." in answer.text
         database.session.refresh(first)
         assert (first.active_yn, first.paused_until) == (True, None)
+
+    def test_quiet_hours_are_the_buyers_own_pa_21(self, client, door):
+        answer = client.post(f"{door}/quiet", data={"quiet_from": "22:30", "quiet_until": "07:00"})
+        assert "Saved." in answer.text
+        assert 'value="22:30"' in client.get(door).text
+        found = optout.standing(door.rpartition("/")[2])
+        assert [hour.isoformat() for hour in found.quiet] == ["22:30:00", "07:00:00"]
+        refused = client.post(f"{door}/quiet", data={"quiet_from": "late", "quiet_until": ""})
+        assert refused.status_code == 422
+        assert "Say from when until when" in refused.text
+        assert optout.standing(door.rpartition("/")[2]).quiet == found.quiet
+        assert client.post("/u/nobody-made-this/quiet", data={}).status_code == 404
 
     def test_a_warned_search_is_kept_by_its_button_pa_17(self, client, door, first):
         first.reason_active_or_disabled, first.warned_at = "Final Ignored Warning", datetime.now(UTC)

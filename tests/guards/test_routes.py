@@ -17,6 +17,7 @@ WITHOUT_CSRF = {
     "public.stop_or_resume": "RFC 8058: a mail program posts it from nowhere; the token in the address is the proof",
     "public.choose": "the buyer’s page sets no cookie, so there is no session to ride on; the token in the address is the proof",
     "public.mark": "the page sets no cookie, so there is no session to ride on; the token in the address is the proof",
+    "public.rest": "as public.choose",
     "public.look": "sent by the page’s own script without a cookie; the token in the address is the proof",
     "webhooks.receive": "a mail provider's machine posts it; the signature over what it brings is the proof",
 }

@@ -67,6 +67,21 @@ def stop_or_resume(token: str) -> Response:
     return _preferences(token, standing, said)
 
 
+@bp.post("/u/<token>/quiet")
+@csrf.exempt  # type: ignore[untyped-decorator]  # the page sets no cookie, so there is no session to forge; the token is the secret
+@public("the token in a mail's link is the key; only its own buyer's hours can be changed")
+def rest(token: str) -> Response:
+    """The buyer's quiet hours."""
+    refused, said, status = "", "changed", 200
+    try:
+        standing = preferences.rest(token, request.form.get("quiet_from", ""), request.form.get("quiet_until", ""))
+        db.session.commit()
+    except Invalid as refusal:
+        db.session.rollback()
+        standing, said, refused, status = optout.standing(token), "", refusal.sentence, 422
+    return _preferences(token, standing, said, refused=refused, status=status)
+
+
 @bp.post("/u/<token>/<int:subscription_id>")
 @csrf.exempt  # type: ignore[untyped-decorator]  # the page sets no cookie, so there is no session to forge; the token is the secret
 @public("the token in a mail's link is the key; only its own buyer's searches can be changed")

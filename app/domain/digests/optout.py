@@ -88,6 +88,8 @@ class Standing:
     contact_id: int
     recipient: str
     time_zone: str
+    quiet: tuple[time, time] | None
+    """The buyer's own quiet hours (PA-21); None = the office's."""
     addresses: Sequence[str]
     """Where the mail went, and where the person is reached now."""
     outbound_message_id: int | None
@@ -164,6 +166,7 @@ def standing(token: str, now: datetime | None = None) -> Standing:
         contact_id=found.contact_id,
         recipient=found.recipient,
         time_zone=found.time_zone,
+        quiet=(found.quiet_from, found.quiet_until) if found.quiet_from is not None else None,
         addresses=sorted({address for address in (found.recipient, found.email) if address}),
         outbound_message_id=found.outbound_message_id,
         shares=found.shares,

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import UTC, datetime, time, timedelta
 
+from app.domain.contacts import quiet
 from app.domain.digests import lifecycle
 from app.domain.digests.optout import Standing, Watch, standing
 from app.domain.errors import Invalid, NotFound
@@ -75,8 +76,20 @@ def keep(token: str, subscription_id: int, now: datetime | None = None) -> Stand
     return standing(token, now)
 
 
+def rest(token: str, begin: str, end: str, now: datetime | None = None) -> Standing:
+    """No mail “as it happens” between these hours of the buyer's own clock; the same twice is none at all (PA-21).
+    Raises NotFound, Invalid."""
+    found = standing(token, now)
+    try:
+        hours = (time.fromisoformat(begin), time.fromisoformat(end))
+    except ValueError:
+        raise Invalid("Say from when until when, such as 21:00 and 08:00.", field="quiet_from") from None
+    quiet.set_hours(found.contact_id, hours, office_id=found.office_id)
+    return standing(token, now)
+
+
 def _own(found: Standing, subscription_id: int) -> Watch:
     for watch in found.of_this_mail:
-        if watch.alert_subscription_id == subscription_id:
+        if watch.alert_subscription_id == subscription_id and watch.is_own:
             return watch
     raise NotFound("This link is not one of ours.")

@@ -258,7 +258,8 @@ def look(contact_id: int, digest_id: int, now: datetime) -> tuple[SimpleNamespac
 _ADDRESSEE = """
 SELECT m.id AS outbound_message_id, c.office_id, o.office_name, c.id AS contact_id, c.email,
        coalesce(m.recipient, c.email) AS recipient, m.digest_id, c.household_id IS NOT NULL AS shares,
-       CASE WHEN c.time_zone = '' THEN o.time_zone ELSE c.time_zone END AS time_zone
+       CASE WHEN c.time_zone = '' THEN o.time_zone ELSE c.time_zone END AS time_zone,
+       c.quiet_from, c.quiet_until
 """
 
 ADDRESSEE_OF_MESSAGE = text(f"""
@@ -280,8 +281,8 @@ WHERE s.token = :token
 
 WATCHES = text("""
 -- Their own, and those of who shares alerts with them that this mail spoke for.
-SELECT s.contact_id = :contact_id AS is_own, s.id, s.active_yn, s.reason_active_or_disabled, s.saved_search_id, ss.version, s.schedule_type, s.send_time,
-       s.daily_schedule, s.kinds, s.paused_until, s.warned_at IS NOT NULL AS is_warned, ss.search_query_human_readable,
+SELECT s.contact_id = :contact_id AS is_own, s.id, s.active_yn, s.reason_active_or_disabled, s.saved_search_id,
+       ss.version, s.schedule_type, s.send_time, s.daily_schedule, s.kinds, s.paused_until, s.warned_at IS NOT NULL AS is_warned, ss.search_query_human_readable,
        coalesce(nullif(ss.saved_search_name, ''), rtrim(ss.search_query_human_readable, '.')) AS saved_search_name,
        CASE WHEN CAST(:digest_id AS bigint) IS NULL THEN s.token = :token
             ELSE EXISTS (SELECT FROM digest_item i
