@@ -89,7 +89,7 @@ COLUMNS = (
 def test_t1_what_a_home_was_before_and_a_change_of_status_count_the_same_in_memory(db, rnd):
     with a_try(db):
         world = worlds.a_world(rnd)
-        db.session.execute(text("UPDATE search_key SET triggers = triggers | 63 << 11 WHERE id % 3 > 0"))
+        db.session.execute(text("UPDATE search_key SET triggers = triggers | (63 << 11) WHERE id % 3 > 0"))
         for seq in world.seqs:
             asked = {"kinds": rnd.choice((1, 8, 8, 8, 9, 32, 40, 16)), "other": rnd.choice(world.seqs), "seq": seq}
             db.session.execute(BECAME, asked | {"columns": rnd.sample(COLUMNS, rnd.choice((0, 1, 2, 15)))})
