@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from decimal import ROUND_HALF_UP, Decimal
+from functools import lru_cache
 
 from sqlalchemy import bindparam, select, text, tuple_
 from sqlalchemy.dialects.postgresql import insert
@@ -19,6 +20,7 @@ _ZIP_PLUS_4 = re.compile(r"(\d{5})-?\d{4}")
 _CHUNK = 1_000
 
 
+@lru_cache(maxsize=10_000)
 def normalise(kind: AreaKind | str, name: str | None) -> str:
     """What equality of places is decided on: case-folded, single spaces, trimmed; a ZIP+4 counts as its ZIP.
 

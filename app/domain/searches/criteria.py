@@ -289,7 +289,8 @@ class Criteria:
 
 
 def _of(home: Any, field: str) -> Any:
-    value = home.get(field) if isinstance(home, Mapping) else getattr(home, field)
+    is_mapping = type(home) is dict or isinstance(home, Mapping)  # the first is quick
+    value = home.get(field) if is_mapping else getattr(home, field)
     return None if value == "" else value
 
 
