@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from datetime import timedelta
+from datetime import time, timedelta
 
 import pytest
 from sqlalchemy import text
@@ -147,8 +147,6 @@ def test_a_drop_that_is_too_small_names_both_amounts(life):
 
 
 def test_before_the_run_it_waits_and_before_the_daily_hour_too(life):
-    from datetime import time
-
     amelia = life.buyer("Amelia")
     life.search(amelia, schedule_type="Daily", send_time=time(18))
     life.wait(minutes=20)
@@ -161,7 +159,7 @@ def test_before_the_run_it_waits_and_before_the_daily_hour_too(life):
 
 
 def test_pa_21_what_waits_for_the_morning_says_so(life):
-    amelia = life.buyer("Amelia")
+    amelia = life.buyer("Amelia", quiet_from=time(21), quiet_until=time(8))
     life.search(amelia)
     life.wait(hours=13)
     home = life.home()
