@@ -369,7 +369,11 @@ class Stack:
         }
         # Alarms go where the stand-ins are; a relay or a workspace of the person's own is not rung by a demo.
         if "SMTP_URL" not in self._given:
-            own["ALARM_EMAIL"] = SIGN_IN[0]
+            own |= {
+                "ALARM_EMAIL": SIGN_IN[0],
+                "CANARY_ADDRESS": "canary@harborvine.example",
+                "CANARY_MAILBOX": f"http://{ports.HOST}:{port['mailbox']}",
+            }
         if "SLACK_API_URL" not in self._given:
             own |= {"SLACK_BOT_TOKEN": slack.TOKEN, "ALARM_SLACK_CHANNEL": "#ops"}
         settings = {name: os.environ.get(name) or value for name, value in own.items()}
