@@ -11,6 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import structlog
+
 from app.domain.digests import queries
 from app.domain.digests.cadence import plan as cadence
 from app.domain.digests.cadence import queries as due
@@ -18,10 +20,13 @@ from app.domain.digests.decide import Decision, DropReason, decide
 from app.domain.digests.look import matches_of, told_of
 from app.domain.messages.keys import message_id_for
 from app.domain.models import DigestState, ItemOutcome, Stream
-from app.domain.models.lookups import ContactStatus, ScheduleType
+from app.domain.models.lookups import ContactStatus, ReasonActiveOrDisabled, ScheduleType
+from app.domain.searches import saved
 from app.domain.searches.schedule import Quiet, Schedule, first_zone, last_send, next_send
 from app.extensions import settings
 from app.gateways.mail import domain_of
+
+log = structlog.get_logger(__name__)
 
 KEEPS_ASAP = timedelta(hours=4)
 KEEPS_DAILY = timedelta(hours=20)
@@ -131,6 +136,7 @@ def _build(
     )
     items = [_item(digest_id, people[part[0]], item) for part, digest_id in digests.items() for item in decided[part]]
     items = _write_items(items)
+    _stop_failing(items, window.now)
     shown = Counter(row["digest_id"] for row in items if row["outcome"] == ItemOutcome.SHOWN)
     messages = [
         message_of(
@@ -310,6 +316,15 @@ def _write_items(items: list[Values]) -> list[Values]:
         row | told if (row["digest_id"], row["listing_id"]) in lines and row["outcome"] != ItemOutcome.DROPPED else row
         for row in items
     ]
+
+
+def _stop_failing(items: Sequence[Values], now: datetime) -> None:
+    """A search that cannot be read stops alone, and says so on its page: the others go on (PA-18)."""
+    for number in sorted(
+        {row["alert_subscription_id"] for row in items if row["drop_reason"] == DropReason.SEARCH_FAILING}
+    ):
+        saved.stop(number, ReasonActiveOrDisabled.SEARCH_FAILING, now)
+        log.error("search.stopped", alert_subscription_id=number)
 
 
 def _key(row: Mapping[str, Any]) -> tuple[int, int, int]:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 
 import orjson
+import structlog
 
 from app.domain.digests.decide import DropReason, Fingerprint, Match, Opening, refusal_of_home
 from app.domain.digests.net import Net, net
@@ -15,6 +16,8 @@ from app.domain.errors import Invalid
 from app.domain.models import ListingPreference, OpenHouseType
 from app.domain.models.lookups import ContactStatus, ReasonActiveOrDisabled
 from app.domain.searches.criteria import Criteria
+
+log = structlog.get_logger(__name__)
 
 BY_THE_BUYER = frozenset({ReasonActiveOrDisabled.CLIENT_DISABLED})
 
@@ -27,8 +30,12 @@ def matches_of(rows: Iterable[Fact]) -> list[Match]:
 
 def _match(row: Fact, began: dict[tuple[int, str], str | None]) -> Match:
     criteria = _criteria(row)
-    against, status_against = _against(row, criteria)
-    found = net(vars(row), row.past, criteria) if criteria and row.past else Net()
+    try:
+        against, status_against = _against(row, criteria)
+        found = net(vars(row), row.past, criteria) if criteria and row.past else Net()
+    except Exception:  # one search that throws is no reason to leave all others waiting (PA-18)
+        log.exception("search.failing", saved_search_id=row.saved_search_id, version=row.version)
+        against, status_against, found = DropReason.SEARCH_FAILING, DropReason.SEARCH_FAILING, Net()
     return Match(
         alert_subscription_id=row.alert_subscription_id,
         saved_search_id=row.saved_search_id,

@@ -22,6 +22,8 @@ from app.domain.models import (
     SavedSearch,
     SavedSearchVersion,
 )
+from app.domain.models.lookups import ReasonActiveOrDisabled
+from app.domain.searches.saved import edit, resume
 from app.extensions import db as database
 from tests.domain.digests.world import NOON, build, crowd, digests, items, messages, news, outcomes, subscribe
 
@@ -259,6 +261,20 @@ def test_a_search_that_cannot_be_read_drops_its_own_matches_only_pa_18(make, off
     make.match(subscribe(buyer), event_)
     build()
     assert outcomes() == ["search_failing", "shown"]
+
+
+def test_a_search_that_cannot_be_read_is_switched_off_alone_and_mended_by_saving_it_anew_pa_18(make, office, buyer, db):
+    _, event_ = news(office)
+    failing, sound = subscribe(buyer, criteria={"no_such_field": 1}), subscribe(buyer)
+    make.match(failing, event_)
+    make.match(sound, event_)
+    build()
+    assert (failing.active_yn, failing.reason_active_or_disabled) == (False, ReasonActiveOrDisabled.SEARCH_FAILING)
+    assert sound.active_yn
+    mended = edit(failing.saved_search_id, office_id=office.id, version=1, criteria={"city": ["Port Ellery"]}, now=NOON)
+    assert mended.version == 2
+    resume(failing.id, NOON)
+    assert failing.active_yn
 
 
 def test_more_than_the_mail_holds_counts_as_shown_and_keeps_its_place_pa_11(make, office, buyer):
