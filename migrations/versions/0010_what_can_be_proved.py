@@ -10,12 +10,21 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-from app.domain.models.listing import PgSnapshot
 
 revision = "0010"
 down_revision = "0009"
 branch_labels = None
 depends_on = None
+
+
+class PgSnapshot(sa.types.UserDefinedType[str]):
+    """As the models say it; a migration does not change with them."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **_: object) -> str:
+        return "pg_snapshot"
+
 
 REMEMBER = """
     CREATE FUNCTION remember_subscription() RETURNS trigger LANGUAGE plpgsql AS $$

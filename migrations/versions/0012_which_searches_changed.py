@@ -9,12 +9,21 @@ Revision: 0012
 import sqlalchemy as sa
 from alembic import op
 
-from app.domain.models.listing import Xid8
 
 revision = "0012"
 down_revision = "0011"
 branch_labels = None
 depends_on = None
+
+
+class Xid8(sa.types.UserDefinedType[str]):
+    """As the models say it; a migration does not change with them."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **_: object) -> str:
+        return "xid8"
+
 
 REMEMBER = """
     CREATE FUNCTION remember_search_change() RETURNS trigger LANGUAGE plpgsql AS $$
