@@ -20,7 +20,7 @@ from app.extensions import db
     "--days", default=3, show_default=True, type=click.IntRange(1, 30), help="Days of alerts, with real mail."
 )
 @click.option("--photos", default="", help="Where photographs lie, as NUMBER.jpg; without it the homes have none.")
-def demo(seed: int, listings: int, buyers: int, searches: int, days: int, photos: str) -> None:
+def demo(*, seed: int, listings: int, buyers: int, searches: int, days: int, photos: str) -> None:
     """Fill an empty database with a brokerage: offices, agents, listings with a history, buyers, searches, and a few
     days of alerts whose mails are really sent. Refuses a database that already has an office."""
     from app.demo import people, story

@@ -560,3 +560,13 @@ def test_the_builder_costs_the_same_few_queries_at_any_size(as_staff, office, ma
         page(as_staff, f"/searches/{search.id}")
     assert len(many) == len(few)
     assert len(many) <= 12
+
+
+def test_a_search_that_cannot_be_read_opens_and_says_so_pa_18(as_staff, search, db):
+    search.criteria = {"no_such_field": 1, "city": ["Port Ellery"]}
+    search.time_zone = ""
+    saved.stop(db.session.scalars(select(AlertSubscription.id)).one(), "Search Failing")
+    db.session.commit()
+    page = as_staff.get(f"/searches/{search.id}")
+    assert page.status_code == 200
+    assert "It could not be run. Save it again" in page.text

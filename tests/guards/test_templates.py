@@ -134,7 +134,9 @@ def test_every_asset_is_one_that_exists():
     used = {name for path in ALL for name in re.findall(r"asset\([\"']([\w./-]+)[\"']\)", path.read_text())}
     assert used
     assert not [
-        name for name in used if name not in vendor.FILES and name not in vendor.SHEETS and not (vendor.STATIC / name).is_file()
+        name
+        for name in used
+        if name not in vendor.FILES and name not in vendor.SHEETS and not (vendor.STATIC / name).is_file()
     ]
 
 

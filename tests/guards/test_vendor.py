@@ -31,7 +31,9 @@ def test_the_carrier_is_pinned_to_one_version(carried):
 
 def test_no_carrier_is_ever_imported(app, as_admin):
     as_admin.get("/styleguide")
-    assert not {"flask_bootstrap", "js_lib_htmx", "js_lib_leaflet", "django"} & {name.split(".")[0] for name in sys.modules}
+    assert not {"flask_bootstrap", "js_lib_htmx", "js_lib_leaflet", "django"} & {
+        name.split(".")[0] for name in sys.modules
+    }
 
 
 def test_a_file_is_kept_for_a_year_under_the_address_that_names_its_content(client):

@@ -30,7 +30,6 @@ from app.domain.errors import Invalid, NotFound
 from app.domain.models import AlertSubscription, Contact, SavedSearch
 from app.domain.models.lookups import ReasonActiveOrDisabled
 from app.domain.searches import saved
-from app.domain.searches.criteria import Criteria
 from app.domain.searches.desk import queries
 from app.domain.searches.desk.preview import COUNTED_UP_TO, look, narrower_price
 from app.domain.searches.desk.queries import Found
@@ -168,8 +167,8 @@ def _seen(desk: Desk, form: SearchForm, now: datetime) -> dict[str, Any]:
     stored = desk.found.search.criteria if desk.found else None
     changed = stored is not None and criteria.as_dict() != stored
     before = None
-    if changed:
-        before = count_matching(current_user.office_id, Criteria.parse(stored), COUNTED_UP_TO)
+    if desk.found and changed and (readable := saved.readable(desk.found.search)):
+        before = count_matching(current_user.office_id, readable, COUNTED_UP_TO)
     seen = look(current_user.office_id, criteria, form.bits, today=today, now=now)
     field = seen.refusal.field or "" if seen.refusal else ""
     return {

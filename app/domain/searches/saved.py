@@ -153,7 +153,7 @@ def edit(
     active = [one for one in subscriptions if one.active_yn]
     windows = {one.id: _last_due(one, now, search) or _asap_since(one, now, search) for one in active}
 
-    is_revised = wanted is not None and wanted != _readable(search)
+    is_revised = wanted is not None and wanted != readable(search)
     if kinds is not None:
         _check_kinds(kinds)
     if wanted is not None and is_revised and active:
@@ -188,7 +188,7 @@ def edit(
     return search
 
 
-def _readable(search: SavedSearch) -> Criteria | None:
+def readable(search: SavedSearch) -> Criteria | None:
     """What it asks; None when that cannot be read, which a new version mends (PA-18)."""
     try:
         return Criteria.parse(search.criteria)
