@@ -122,9 +122,11 @@ _STAGES = re.compile(
 _NO_RECIPIENT_LEFT = re.compile(
     r"<<< [45]\d\d[^\n]*(?:need rcpt|no valid recipients|rcpt first|no recipient)", re.IGNORECASE
 )
-_TAGS = re.compile(
-    r"<(?:style|script|head)\b.{0,20000}?</(?:style|script|head)>|<[^<>]{0,2000}>", re.IGNORECASE | re.DOTALL
-)
+_TAGS = re.compile(r"<[^<>]{0,2000}>")
+_UNSEEN = re.compile(r"<(style|script|head)\b", re.IGNORECASE)
+_ENDS = {name: re.compile(f"</{name}>", re.IGNORECASE) for name in ("style", "script", "head")}
+_ENDLESS = re.compile(rb"^content-(?:type|disposition):(?:[^\n]|\n[ \t]){2000}", re.IGNORECASE | re.MULTILINE)
+"""The standard parser looks for the end of each parameter from its beginning: a long header costs it minutes."""
 _RETURNED = {
     "message/rfc822",
     "text/rfc822-headers",
@@ -144,6 +146,8 @@ def read(raw: bytes, sent_to: str = "") -> Returned:
     try:
         if raw.lower().count(b"boundary=") > MOST_NESTED:
             raise ValueError("more parts within parts than any report has")
+        if _ENDLESS.search(raw):
+            raise ValueError("a longer list of parameters than any report has")
         message = message_from_bytes(raw)
         return _read(message, sent_to)
     except Exception as error:  # the standard parser was not written for enemies: whatever it trips over
@@ -421,7 +425,20 @@ def _text(part: Message) -> str:
 
 
 def _plain(html: str) -> str:
-    return unescape(_TAGS.sub(" ", html))
+    """Each end is looked for once, however many beginnings there are without one."""
+    kept, at, endless = [], 0, set()
+    for begin in _UNSEEN.finditer(html):
+        name = begin[1].lower()
+        if begin.start() < at or name in endless:
+            continue
+        end = _ENDS[name].search(html, begin.end())
+        if end is None:
+            endless.add(name)
+            continue
+        kept.append(html[at : begin.start()])
+        at = end.end()
+    kept.append(html[at:])
+    return unescape(_TAGS.sub(" ", " ".join(kept)))
 
 
 def _decoded(value: object) -> str:

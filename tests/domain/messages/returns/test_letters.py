@@ -103,6 +103,10 @@ HOSTILE = {
     "CR alone": dsn().replace(b"\n", b"\r"),
     "all bytes": bytes(range(256)) * 200,
     "tags": b"Content-Type: text/html\nSubject: failure notice\n\n" + b"<" * 200_000,
+    "scripts without an end": b"Content-Type: text/html\nSubject: failure notice\n\n" + b"<script " * 30_000,
+    "styles without an end": b"Content-Type: text/html\nSubject: failure notice\n\n" + b"<style x>a" * 25_000,
+    "parameters": b'Content-Type: text/plain; x="' + b'\\";' * 80_000 + b"\n\n550 5.1.1 no such user",
+    "parameters on many lines": b"Content-Type: text/plain" + b";\n a*1=b" * 25_000 + b"\n\nx",
     "addresses": b"From: mailer-daemon@x\nSubject: failure notice\n\n550 " + b"a@" * 100_000,
 }
 
@@ -113,6 +117,12 @@ def test_nothing_that_arrives_can_hurt(raw):
     found = read(raw)
     assert isinstance(found.kind, Kind)
     assert time.process_time() - began < 4
+
+
+def test_what_html_does_not_show_is_not_among_its_words():
+    html = b"<head><title>550 5.1.1 x</title></head><STYLE>p {}</STYLE><p>User&nbsp;unknown<script>1 < 2</script> here"
+    words = read(b"Content-Type: text/html\nSubject: failure notice\n\n" + html).words
+    assert words == "User unknown here"
 
 
 def test_carriage_returns_alone_are_line_ends():
