@@ -1,4 +1,5 @@
-"""Every hour: searches whose pause is over go on, and those that nobody needs are warned of and put to rest (PA-17)."""
+"""Every hour: searches whose pause is over go on, those that nobody needs are warned of and put to rest (PA-17), and
+those that grew too broad are switched off (PA-14)."""
 
 from __future__ import annotations
 
@@ -6,7 +7,7 @@ from collections import Counter
 
 import structlog
 
-from app.domain.digests.lifecycle import review_some, wake_some
+from app.domain.digests.lifecycle import rein_in_some, review_some, wake_some
 from app.domain.moments import database_now
 from app.jobs.run import Run
 
@@ -19,6 +20,10 @@ def lifecycle(run: Run) -> dict[str, int]:
     while (woken := wake_some(database_now())) is not None:
         counts["resumed"] += woken
         run.commit()
+    while (reined_in := rein_in_some(database_now(), job_run_id=run.id)) is not None:
+        counts.update(reined_in)
+        run.commit()
+        log.warning("searches.over_limit", **reined_in)
     while (reviewed := review_some(database_now(), job_run_id=run.id)) is not None:
         counts.update(reviewed)
         run.progress("reviewing searches", counts["warned"] + counts["ended"] + counts["acquitted"])

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from app.domain.digests import lifecycle, optout
 from app.domain.digests.letters import COMPOSERS
@@ -17,6 +17,7 @@ from app.domain.messages.suppression import suppress
 from app.domain.models import (
     AlertSubscription,
     MessageEvent,
+    Office,
     OutboundMessage,
     SearchKey,
     SuppressionReason,
@@ -249,3 +250,63 @@ def test_those_about_to_end_are_listed_for_their_agent_pa_17(make, office, buyer
     review(NOON)
     assert len(queries.about_to_end(office.id)) == 2
     assert [row.id for row in queries.about_to_end(office.id, member_id=buyer.owner_member_id)] == [mine.id]
+
+
+@pytest.mark.parametrize("homes", [428, 429])
+def test_pa_14_a_search_that_grew_too_broad_is_switched_off_and_its_buyer_told_why(db, make, buyer, send, homes):
+    """100 a week, reckoned over thirty days as when a search is switched on: 428 homes."""
+    office, is_over = db.session.get(Office, buyer.office_id), homes > 428
+    broad = subscribe(buyer, original_entry_timestamp=NOON - days(40))
+    modest = subscribe(buyer, "Modest", original_entry_timestamp=NOON - days(40))
+    event = news(office)[1]
+    make.match(modest, event)
+    make.match(broad, event)
+    build(NOON)
+    first = digests()[0]
+    db.session.execute(
+        text(
+            "WITH home AS (INSERT INTO listing (office_id, listing_key, originating_system_name,"
+            " originating_system_key, standard_status, property_type)"
+            " SELECT :office, 'k' || n, 'Coast MLS', 'k' || n, 'Active', 'Residential'"
+            " FROM generate_series(2, :homes) AS n RETURNING id)"
+            " INSERT INTO digest_item (digest_id, alert_subscription_id, event_seq, office_id, recipient, listing_id,"
+            " saved_search_id, search_version, kind, fingerprint, outcome)"
+            " SELECT :digest, :broad, :seq + row_number() OVER (), :office, 'amelia@example.com', home.id, :search, 1,"
+            " 'New', '1', 'shown' FROM home"
+        ),
+        {
+            "office": office.id,
+            "homes": homes,
+            "digest": first.id,
+            "broad": broad.id,
+            "seq": event.seq,
+            "search": broad.saved_search_id,
+        },
+    )
+    db.session.commit()
+    found = lifecycle.rein_in_some(NOON + timedelta(hours=1))
+    db.session.expire_all()
+    assert found == ({"ended": 1, "notices": 1} if is_over else None)
+    assert modest.active_yn
+    assert broad.active_yn is not is_over
+    assert lifecycle.rein_in_some(NOON + timedelta(hours=1)) is None
+    if is_over:
+        assert broad.reason_active_or_disabled == Reason.OVER_LIMIT
+        [notice] = notices()
+        notice.not_before, notice.expires_at = datetime.now(UTC) - days(1), datetime.now(UTC) + days(1)
+        db.session.commit()
+        assert any("over a hundred a week" in " ".join(mail.text.split()) for mail in send())
+
+
+def test_pa_14_what_was_told_before_a_search_was_narrowed_counts_no_more(db, make, office, buyer):
+    now = NOON + timedelta(hours=1)
+    narrowed = subscribe(buyer, original_entry_timestamp=NOON - days(40), revised_at=NOON + timedelta(minutes=1))
+    make.match(narrowed, news(office)[1])
+    build(NOON)
+    db.session.commit()
+    told = {"lately": NOON - days(1), "since": NOON - days(30), "most": 0, "limit": 1}
+    assert queries.overrun(now, **told) == []
+    narrowed.revised_at = None
+    db.session.commit()
+    assert len(queries.overrun(now, **told)) == 1
+    assert queries.overrun(now, **told | {"since": NOON}) == []

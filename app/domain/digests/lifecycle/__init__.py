@@ -36,6 +36,8 @@ KEEPS_NOTICE = timedelta(days=5)
 MORNING, EVENING = time(9), time(19)
 """Notices are for the day, on the buyer's wall clock."""
 LONGEST_PAUSE = timedelta(days=365)
+LATELY = timedelta(hours=3)
+"""Only searches that had a mail since then are counted; the watch comes by each hour."""
 
 WARNINGS = frozenset(
     {
@@ -44,7 +46,7 @@ WARNINGS = frozenset(
         Reason.FINAL_IGNORED_WARNING,
     }
 )
-ENDS = frozenset({Reason.NO_LISTINGS_FOUND, Reason.IGNORED})
+ENDS = frozenset({Reason.NO_LISTINGS_FOUND, Reason.IGNORED, Reason.OVER_LIMIT})
 ENDS_AFTER = {
     Reason.NO_LISTINGS_FOUND_WARNING: FOUND_NOTHING - FOUND_NOTHING_WARNING,
     Reason.INITIAL_IGNORED_WARNING: IGNORED - IGNORED_FIRST_WARNING,
@@ -78,6 +80,21 @@ def review_some(
             notices.append(_notice(row, verdict, now, job_run_id))
     counts["notices"] = queries.add_notices(notices)
     return dict(counts)
+
+
+def rein_in_some(
+    now: datetime | None = None, *, job_run_id: int | None = None, limit: int = 200
+) -> dict[str, int] | None:
+    """Switch off up to `limit` searches that grew too broad: by what they really told of in thirty days, reckoned as
+    when a search is switched on (PA-14). None when there is none. Idempotent. Counts: ended, notices."""
+    now = now or datetime.now(UTC)
+    since = now - timedelta(days=saved.BACKTEST_DAYS)
+    most = saved.MOST_A_WEEK * saved.BACKTEST_DAYS // 7
+    rows = queries.overrun(now, lately=now - LATELY, since=since, most=most, limit=limit)
+    for row in rows:
+        saved.stop(row.id, Reason.OVER_LIMIT, now).warned_at = None
+    notices = queries.add_notices([_notice(row, Reason.OVER_LIMIT, now, job_run_id) for row in rows if row.may_write])
+    return {"ended": len(rows), "notices": notices} if rows else None
 
 
 def wake_some(now: datetime | None = None, *, limit: int = 200) -> int | None:
@@ -145,7 +162,7 @@ def _notice(row: queries.AnyRow, verdict: Reason, now: datetime, job_run_id: int
         "alert_subscription_id": row.id,
         "stream": Stream.NOTICES,
         "dedupe_key": key,
-        "message_id": message_id_for(key, domain_of(settings().mail_from)),
+        "message_id": message_id_for(settings().secret_key, key, domain_of(settings().mail_from)),
         "recipient": row.email,
         "not_before": by_day(now, row.time_zone),
         "expires_at": now + KEEPS_NOTICE,

@@ -119,6 +119,13 @@ def _said(found: Any, reason: Reason, url: str) -> Notice:
             "We stopped writing",
             f"Nobody has opened a home of {name} for two months, so we have put it to rest. One click wakes it.",
         ),
+        Reason.OVER_LIMIT: (
+            "We stopped writing",
+            (
+                f"{name} found more homes than anybody can look at: over a hundred a week. We have put it to rest. Answer "
+                "this mail and say what matters most to you, and we make it narrower."
+            ),
+        ),
     }[reason]
     return _notice(found, url, title=title, text=text, asks="Keep sending" if ends else "Start again")
 

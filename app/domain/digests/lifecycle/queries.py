@@ -104,6 +104,33 @@ def judged(now: datetime, limit: int) -> Sequence[AnyRow]:
     ).all()
 
 
+OVERRUN = text(f"""
+-- Who had a mail lately is counted: the homes of a month, since the search was last switched on or changed.
+SELECT s.id, s.office_id, s.contact_id, c.email, '{Reason.OVER_LIMIT}' AS verdict,
+       CASE WHEN c.time_zone = '' THEN o.time_zone ELSE c.time_zone END AS time_zone,
+       c.email <> '' AND c.contact_status = 'Active' AND NOT {STOPPED} AS may_write
+FROM alert_subscription s
+JOIN contact c ON c.id = s.contact_id
+JOIN office o ON o.id = s.office_id
+WHERE s.active_yn
+  AND s.id IN (SELECT i.alert_subscription_id FROM digest d JOIN digest_item i ON i.digest_id = d.id
+               WHERE d.created_at > :lately AND d.created_at <= :now AND i.outcome <> 'dropped')
+  AND (SELECT count(DISTINCT i.listing_id) FROM digest d JOIN digest_item i ON i.digest_id = d.id
+       WHERE d.contact_id = s.contact_id AND i.alert_subscription_id = s.id AND i.outcome <> 'dropped'
+         AND d.created_at > greatest(:since, s.original_entry_timestamp, s.resumed_at, s.revised_at)
+         AND d.created_at <= :now) > :most
+ORDER BY s.id
+LIMIT :limit
+FOR NO KEY UPDATE OF s SKIP LOCKED
+""")
+
+
+def overrun(now: datetime, *, lately: datetime, since: datetime, most: int, limit: int) -> Sequence[AnyRow]:
+    """Searches that told of more than `most` homes since then, and of some lately; rows as judged()'s, locked (PA-14)."""
+    values = {"now": now, "lately": lately, "since": since, "most": most, "limit": limit}
+    return db.session.execute(OVERRUN, values).all()
+
+
 WARN = text(f"""
 UPDATE alert_subscription
 SET reason_active_or_disabled = coalesce(:reason, '{Reason.RE_ACTIVATED}'), warned_at = :warned_at,

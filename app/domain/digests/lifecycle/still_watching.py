@@ -57,7 +57,7 @@ def write_some(now: datetime, job_run_id: int | None = None, limit: int = 200) -
                     "alert_subscription_id": one.id,
                     "stream": Stream.NOTICES.value,
                     "dedupe_key": key,
-                    "message_id": message_id_for(key, domain_of(settings().mail_from)),
+                    "message_id": message_id_for(settings().secret_key, key, domain_of(settings().mail_from)),
                     "recipient": one.email,
                     "not_before": now,
                     "expires_at": now + KEEPS,

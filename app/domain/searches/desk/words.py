@@ -55,7 +55,7 @@ class State(NamedTuple):
 _OFF = {
     ReasonActiveOrDisabled.AGENT_DISABLED: ("Paused", "The office paused it."),
     ReasonActiveOrDisabled.CLIENT_DISABLED: ("Stopped by the buyer", "The buyer asked for no more of it."),
-    ReasonActiveOrDisabled.OVER_LIMIT: ("Too broad", "It found more homes than one mail can hold; narrow it."),
+    ReasonActiveOrDisabled.OVER_LIMIT: ("Too broad", "It told of more homes than anybody reads; narrow it."),
     ReasonActiveOrDisabled.SEARCH_FAILING: ("Failing", "It could not be run. Save it again, or tell an administrator."),
     ReasonActiveOrDisabled.NO_LISTINGS_FOUND: (
         "Found nothing",
