@@ -37,6 +37,8 @@ from app.gateways import sns
 
 HOST = re.compile(r"sns\.[a-z]{2}(?:-[a-z]{2,10}){1,3}-\d{1,2}\.amazonaws\.com(?:\.cn)?")
 """Where certificates and confirmations may be asked for; nowhere else, whatever a request says."""
+CERTIFICATE = re.compile(r"https://[^/?#]+/SimpleNotificationService-[0-9A-Za-z]{4,64}\.pem")
+"""The whole address: at other paths of its hosts, and with a query, Amazon answers in words that its customers chose."""
 SIGNED = ("Message", "MessageId", "Subject", "Timestamp", "TopicArn", "Type")
 SIGNED_OF_TOPIC = ("Message", "MessageId", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type")
 EVENTS = {
@@ -67,7 +69,7 @@ def verify(request: Signed, secret: str, now: datetime) -> None:
     if sent is None or not is_in_time(sent.timestamp(), now):
         raise Refused("This was signed too long ago.")
     url = text(envelope.get("SigningCertURL"), 500)
-    if not is_amazons(url) or not urlsplit(url).path.endswith(".pem"):
+    if not is_amazons(url) or not CERTIFICATE.fullmatch(url):
         raise Refused("Its certificate is not where Amazon keeps them.")
     names = SIGNED if envelope.get("Type") == "Notification" else SIGNED_OF_TOPIC
     said = "".join(f"{name}\n{envelope[name]}\n" for name in names if isinstance(envelope.get(name), str))
