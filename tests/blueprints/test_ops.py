@@ -26,6 +26,7 @@ from app.domain.ops.heartbeat import Heart
 from app.domain.ops.ledger import Work
 from app.extensions import db as database
 from app.jobs.schedule import SCHEDULE
+from app.web import letter_alone
 from devstack.mailbox import Catcher
 from tests.blueprints.test_health import app_with
 
@@ -303,6 +304,13 @@ def test_a_mails_html_is_served_alone_where_it_can_do_nothing(as_agent, message)
     assert "default-src 'none'" in policy
     assert "script" not in policy
     assert answer.headers["X-Frame-Options"] == "SAMEORIGIN"
+
+
+def test_the_pictures_of_a_mail_shown_alone_come_from_where_photographs_may_lie(another_app):
+    with another_app(photo_origins=("http://photos.example",)).test_request_context():
+        policy = letter_alone("<p>A home</p>").headers["Content-Security-Policy"]
+    pictures = next(part for part in policy.split("; ") if part.startswith("img-src"))
+    assert {"http://photos.example", "https:"} <= set(pictures.split())
 
 
 def test_nobody_can_stop_a_buyers_mail_from_its_preview(as_admin, as_viewer, message, db):

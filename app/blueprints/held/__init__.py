@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, Response, flash, make_response, request
+from flask import Blueprint, Response, flash, request
 from flask_login import current_user
 
 from app.domain.digests.decide import IN_WORDS as DROPPED_IN_WORDS
@@ -22,7 +22,7 @@ from app.domain.ops import audit, health
 from app.extensions import db, settings
 from app.jobs.digests import RELEASE_ONLY
 from app.jobs.queue import ring, start
-from app.web import ADMINS, EDITORS, EVERYONE, STAFF, access, clean, go, may, page, row_id
+from app.web import ADMINS, EDITORS, EVERYONE, STAFF, access, clean, go, letter_alone, may, page, row_id
 
 bp = Blueprint("held", __name__, url_prefix="/held")
 bp.add_app_template_filter(words_of, "why_held")
@@ -121,12 +121,7 @@ def mail(digest_id: int) -> Response:
 def mail_html(digest_id: int) -> Response:
     """Its HTML alone, for a frame: no script, no forms; its links that stop mail do nothing."""
     letter = preview(_mail_of(digest_id))
-    response = make_response("<p>Nothing is left to say.</p>" if isinstance(letter, Gone) else disarm(letter.html))
-    response.headers["Content-Security-Policy"] = (
-        "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data: https:; sandbox; frame-ancestors 'self'"
-    )
-    response.headers["X-Frame-Options"] = "SAMEORIGIN"
-    return response
+    return letter_alone("<p>Nothing is left to say.</p>" if isinstance(letter, Gone) else disarm(letter.html))
 
 
 @bp.post("/mails/decide")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, date, datetime, time, timedelta
 
-from flask import Response, flash, make_response, request
+from flask import Response, flash, request
 from flask_login import current_user
 
 from app.blueprints.ops import PAGE, READERS, bp, one_of
@@ -22,7 +22,7 @@ from app.domain.ops.queries.messages import Asked
 from app.domain.ops.run_filter import NO_DATE
 from app.extensions import db, settings
 from app.jobs.queue import ring, start
-from app.web import ADMINS, EVERYONE, RowId, access, clean, go, page, row_id, wants_fragment, with_args
+from app.web import ADMINS, EVERYONE, RowId, access, clean, go, letter_alone, page, row_id, wants_fragment, with_args
 
 SAID = {"sent": "marked as sent", "resend": "put into the queue again"}
 
@@ -172,9 +172,4 @@ def message_html(message_id: int) -> Response:
     """The mail's HTML alone, for a frame: no script, no forms, nothing from elsewhere but its pictures. Its links that
     stop mail do nothing: a preview must not act for the buyer, whoever reads it."""
     shown = mail.message_for(current_user.office_id, message_id)
-    response = make_response(disarm(shown.body_html or "<p>The words were taken out after 30 days.</p>"))
-    response.headers["Content-Security-Policy"] = (
-        "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data: https:; sandbox; frame-ancestors 'self'"
-    )
-    response.headers["X-Frame-Options"] = "SAMEORIGIN"
-    return response
+    return letter_alone(disarm(shown.body_html or "<p>The words were taken out after 30 days.</p>"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from flask import Blueprint, Response, flash, make_response, request
+from flask import Blueprint, Response, flash, request
 from flask_login import current_user
 
 from app.display import zone_of_reader
@@ -18,7 +18,7 @@ from app.domain.proof.previews import preview_of, send_to
 from app.domain.proof.replay import replay as replay_window
 from app.domain.proof.why import STEPS, why
 from app.extensions import db
-from app.web import EDITORS, EVERYONE, access, clean, go, link_to, page, row_id
+from app.web import EDITORS, EVERYONE, access, clean, go, letter_alone, link_to, page, row_id
 
 bp = Blueprint("proof", __name__)
 
@@ -108,12 +108,7 @@ def preview(contact_id: int) -> Response:
 def preview_html(contact_id: int) -> Response:
     """Its HTML alone, for a frame: no script, no forms, and links that stop nothing."""
     letter = preview_of(current_user.office_id, contact_id).letter
-    response = make_response(disarm(letter.html) if letter else "<p>Nothing would be sent.</p>")
-    response.headers["Content-Security-Policy"] = (
-        "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data: https:; sandbox; frame-ancestors 'self'"
-    )
-    response.headers["X-Frame-Options"] = "SAMEORIGIN"
-    return response
+    return letter_alone(disarm(letter.html) if letter else "<p>Nothing would be sent.</p>")
 
 
 @bp.post("/previews/<int:contact_id>/send")
