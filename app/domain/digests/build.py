@@ -358,7 +358,7 @@ def message_of(
         "digest_id": digest_id,
         "stream": Stream.ALERTS,
         "dedupe_key": dedupe_key,
-        "message_id": message_id_for(dedupe_key, domain_of(settings().mail_from)),
+        "message_id": message_id_for(settings().secret_key, dedupe_key, domain_of(settings().mail_from)),
         "recipient": recipient,
         "not_before": not_before,
         "expires_at": expires_at,

@@ -6,7 +6,6 @@ A token is for one purpose: one made for the unsubscribe link is no use as a bou
 from __future__ import annotations
 
 import base64
-import hashlib
 import hmac
 import re
 from enum import StrEnum
@@ -20,9 +19,11 @@ class Purpose(StrEnum):
     BOUNCE = "bounce"
 
 
-def message_id_for(dedupe_key: str, domain: str) -> str:
-    """RFC 5322 Message-ID with its angle brackets: the same for every try of the same message."""
-    return f"<a1.{_letters(hashlib.sha256(dedupe_key.encode()).digest()[:16])}@{domain}>"
+def message_id_for(secret_key: str, dedupe_key: str, domain: str) -> str:
+    """RFC 5322 Message-ID with its angle brackets: the same for every try of the same message. Nobody can make one who
+    only knows to whom we write and when: whoever names it has seen the mail."""
+    digest = hmac.digest(secret_key.encode(), f"message-id:{dedupe_key}".encode(), "sha256")
+    return f"<a1.{_letters(digest[:16])}@{domain}>"
 
 
 def sign(secret_key: str, purpose: Purpose, number: int) -> str:

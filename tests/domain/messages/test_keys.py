@@ -11,10 +11,11 @@ SECRET = "a secret for tests, long enough to be one"
 
 def test_the_same_message_has_the_same_id_every_time():
     key = "alert:1:amelia@example.com:2026-11-20T11:45:00.000000Z"
-    assert message_id_for(key, "alerts.example.com") == message_id_for(key, "alerts.example.com")
-    assert message_id_for(key, "alerts.example.com") != message_id_for(key + "x", "alerts.example.com")
-    assert message_id_for(key, "alerts.example.com").startswith("<a1.")
-    assert message_id_for(key, "alerts.example.com").endswith("@alerts.example.com>")
+    assert message_id_for(SECRET, key, "alerts.example.com") == message_id_for(SECRET, key, "alerts.example.com")
+    assert message_id_for(SECRET, key, "alerts.example.com") != message_id_for(SECRET, key + "x", "alerts.example.com")
+    assert message_id_for(SECRET, key, "alerts.example.com") != message_id_for("another", key, "alerts.example.com")
+    assert message_id_for(SECRET, key, "alerts.example.com").startswith("<a1.")
+    assert message_id_for(SECRET, key, "alerts.example.com").endswith("@alerts.example.com>")
 
 
 def test_a_token_reads_back_also_in_capitals():

@@ -55,9 +55,9 @@ MAIL = "mail"
 PROVIDERS: Mapping[str, Provider] = {"mailgun": mailgun, "postmark": postmark, "sendgrid": sendgrid, "ses": ses}
 MOST_TRIES = 3
 LOOK_BACK = timedelta(days=14)
-"""A bounce that names only an address speaks of the last mail to it, if that was not longer ago."""
+"""A provider's event that names only an address speaks of the last mail to it, if that was not longer ago."""
 BY_ADDRESS = frozenset({EventType.BOUNCED, EventType.COMPLAINED, EventType.UNSUBSCRIBED, EventType.REJECTED})
-"""What is worth knowing of an address, even where nobody says which mail it was."""
+"""What is worth knowing of an address, even where a provider does not say which mail it was."""
 COUNTS = ("done", "unmatched", "ignored", "failed")
 OF_LETTER = {
     Kind.BOUNCE: EventType.BOUNCED,
@@ -165,7 +165,7 @@ def _mail(row: InboundEvent, unsubscribe: Unsubscribe, now: datetime) -> Inbound
     judged = cause_of(returned) if returned.kind is Kind.BOUNCE else Judged(None, "")
     person = returned.person
     words = (person.words or returned.words)[:500]
-    found = _of_letter(returned, event_type, now)
+    found = _of_letter(returned)
     return _record(
         row,
         Happening(
@@ -198,14 +198,15 @@ class Found(NamedTuple):
     known_by: str
 
 
-def _of_letter(returned: Returned, event_type: EventType, now: datetime) -> Found | None:
-    """By the token in its envelope, else by the mail that came back with it, else by the address it names."""
+def _of_letter(returned: Returned) -> Found | None:
+    """By the token in its envelope, else by the mail that came back with it. Never by the address it names alone:
+    anybody may write to us of anybody."""
     for purpose, token in returned.tokens:
         number = keys.read(settings().secret_key, Purpose.BOUNCE, token) if purpose == "bounce" else None
         message = db.session.get(OutboundMessage, number) if number else None
         if message is not None:
             return Found(message, "token")
-    return _of_names(returned.keys, returned.message_ids) or _of_address(returned.person.address, event_type, now)
+    return _of_names(returned.keys, returned.message_ids)
 
 
 # --- A provider's events ---

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -84,10 +86,19 @@ def test_without_a_token_the_mail_that_came_back_tells_which_it_was(sent, db):
     assert events(db, sent) == [("bounced", "dead")]
 
 
-def test_else_the_address_does(sent, db):
-    take(dsn())
-    assert kept(db).known_by == "address"
-    assert events(db, sent) == [("bounced", "dead")]
+def test_a_mail_that_only_names_an_address_stops_nobody_for_anybody_can_write_one_pa_24(sent, office, db):
+    named = complaint().replace(b"Version: 1\n", b"Version: 1\nOriginal-Rcpt-To: <amelia@example.com>\n")
+    assert take(dsn(), named) == {"done": 0, "unmatched": 2, "ignored": 0, "failed": 0}
+    assert (kept(db).event_type, kept(db).recipient) == ("complained", "amelia@example.com")  # it can be looked at
+    assert events(db, sent) == []
+    assert in_force(office.id, "amelia@example.com") == []
+
+
+def test_who_knows_our_habits_cannot_guess_the_name_of_a_mail(sent, office):
+    digest = hashlib.sha256(sent.dedupe_key.encode()).digest()[:16]
+    guessed = f"<a1.{base64.b32encode(digest).decode().rstrip('=').lower()}@{DOMAIN}>"
+    assert take(dsn(message_id=guessed))["unmatched"] == 1
+    assert in_force(office.id, "amelia@example.com") == []
 
 
 def test_a_forged_token_names_no_message(sent, office, db):
