@@ -266,6 +266,7 @@ def test_a_listing_two_weeks_on_the_market_at_first_sight_is_not_new_pa_03(db, o
         ({"list_price": Decimal(510_000)}, 10, "relist"),
         ({"list_price": Decimal(499_999)}, 10, None),
         ({"list_price": None}, 10, None),
+        ({}, 30, "relist"),
         ({}, 31, None),
         ({"unparsed_address": "420 Alder Court"}, 10, None),
         ({"unit_number": "2B"}, 10, None),
@@ -285,6 +286,29 @@ def test_a_home_relisted_under_a_new_key_is_news_only_when_cheaper_pa_05(db, off
     )
     event = the(db, ListingEvent, office_id=office.id)[-1]
     assert (event.change_type, event.not_alertable_reason, event.kinds) == ("New Listing", reason, 1)
+
+
+def test_an_offer_that_was_given_up_long_ago_is_no_relist_though_its_row_was_edited_since_pa_05(db, office):
+    say(office, row())
+    say(office, row(standard_status="Expired"), now=NOW + DAY)
+    say(office, row(standard_status="Expired", public_remarks="Sold by hand."), now=NOW + 40 * DAY)
+    assert say(office, row("A-2"), now=NOW + 41 * DAY).alertable == 1
+
+
+@pytest.mark.parametrize("first", ["Coming Soon", "Incomplete"])
+@pytest.mark.parametrize(("price", "alertable"), [(500_000, False), (499_999, True)])
+def test_a_relist_that_comes_in_two_steps_is_no_news_when_it_becomes_active_either_pa_05(
+    db, office, first, price, alertable
+):
+    say(office, row())
+    say(office, row(standard_status="Expired"), now=NOW + DAY)
+    again = row("A-2", list_price=Decimal(price))
+    say(office, again | {"standard_status": first}, now=NOW + 2 * DAY)
+    assert say(office, again, now=NOW + 3 * DAY).alertable == alertable
+    say(office, row("A-3", list_price=Decimal(price), standard_status=first), now=NOW + 2 * DAY)
+    by_hand = next(home for home in the(db, Listing, office_id=office.id) if home.originating_system_key == "A-3")
+    event = change(by_hand.id, {"standard_status": "Active"}, office_id=office.id, now=NOW + 3 * DAY)
+    assert event.alertable == alertable
 
 
 def test_a_relist_in_the_very_same_file_is_seen_pa_05(db, office):

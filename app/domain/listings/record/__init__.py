@@ -20,6 +20,7 @@ from app.domain.errors import Conflict, Invalid, NotFound
 from app.domain.listings import areas
 from app.domain.listings.carried import PLACE_COLUMNS, carried
 from app.domain.listings.changes import (
+    NEW,
     RELIST_WITHIN,
     WITH_BEFORE,
     Described,
@@ -153,6 +154,7 @@ def change(
         return None
     planned.fill_places(_place_numbers(office_id, [planned]))
     queries.update_listings([planned.columns(_UPDATED)])
+    _hush_relists(write, [planned])
     seq = queries.append_events([planned.event(write, listing_id)])[0]
     db.session.get(Listing, listing_id, populate_existing=True)
     return db.session.get(ListingEvent, seq)
@@ -246,7 +248,7 @@ def _save(written: Recorded, write: _Write, plans: dict[str, _Plan]) -> dict[str
     changed = [key for key, plan in plans.items() if plan.old is not None]
     if changed:
         queries.update_listings([plans[key].columns(_UPDATED) for key in changed])
-    _hush_relists(write, [plans[key] for key in fresh])
+    _hush_relists(write, plans.values())
     ids = queries.insert_listings([plans[key].columns(_INSERTED) for key in fresh]) if fresh else {}
     events = [plan.event(write, plan.new["id"] if plan.old is not None else ids[key]) for key, plan in plans.items()]
     written.event_seqs += queries.append_events(events)
@@ -254,9 +256,10 @@ def _save(written: Recorded, write: _Write, plans: dict[str, _Plan]) -> dict[str
     return ids
 
 
-def _hush_relists(write: _Write, fresh: Sequence[_Plan]) -> None:
-    """An offer given up lately that comes again under a new key is no news, unless cheaper (PA-05)."""
-    news = [plan for plan in fresh if plan.said.alertable]
+def _hush_relists(write: _Write, plans: Iterable[_Plan]) -> None:
+    """An offer given up lately that comes again under a new key is no news, unless cheaper (PA-05): at first sight, and
+    when what was Coming Soon, or a draft, becomes Active."""
+    news = [plan for plan in plans if plan.said.alertable and plan.said.kinds & NEW]
     parcels = {plan.new["parcel_number"] for plan in news} - {""}
     addresses = {plan.new["unparsed_address"] for plan in news} - {""}
     if not parcels and not addresses:
