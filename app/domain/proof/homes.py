@@ -9,25 +9,11 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
-from app.domain.listings.carried import CONDITION_BITS, FEATURES, NO, PLACE_COLUMNS, YES
+from app.domain.listings.carried import AS_THEY_ARE, CONDITION_BITS, FEATURES, NO, PLACE_COLUMNS, YES
 from app.domain.models import ListingEvent
 
 DEGREE = 1_000_000
-PLAIN = (
-    "standard_status",
-    "list_price",
-    "property_type",
-    "property_sub_type",
-    "bedrooms_total",
-    "baths_equivalent",
-    "living_area",
-    "lot_size_square_feet",
-    "year_built",
-    "garage_spaces",
-    "association_fee_monthly",
-    "market_spell_no",
-    "remarks_words",
-)
+PLAIN = tuple(name for name in AS_THEY_ARE if name not in PLACE_COLUMNS)
 EXACT = frozenset({"list_price", "baths_equivalent", "living_area", "lot_size_square_feet", "association_fee_monthly"})
 CARRIED = (*PLAIN, *PLACE_COLUMNS, "latitude_e6", "longitude_e6", "features", "special_conditions")
 
