@@ -159,6 +159,15 @@ def test_a_place_that_is_plain_joins_the_others_and_one_that_is_not_is_asked_abo
     assert unknown.typed["place"] == "Atlantis"
 
 
+def test_an_address_that_two_homes_share_asks_for_the_mls_number():
+    shared = form(exclude="442 Cooper Street")
+    shared.take_home(["one", "another"])
+    assert shared.faults["never"] == (
+        "“442 Cooper Street” is what more than one home is called. Give its MLS number instead."
+    )
+    assert shared.typed["exclude"] == "442 Cooper Street"
+
+
 @pytest.mark.parametrize(
     ("typed", "place"),
     [

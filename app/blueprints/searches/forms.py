@@ -279,8 +279,11 @@ class SearchForm:
             self.change("add", "excluded_listing_keys", known[0])
             self.typed["exclude"] = ""
             return
-        said = "the number of more than one home" if known else "not the MLS number or the address of a home here"
-        self.faults["never"] = f"“{self.typed['exclude']}” is {said}."
+        self.faults["never"] = f"“{self.typed['exclude']}” is " + (
+            "what more than one home is called. Give its MLS number instead."
+            if known
+            else "not the MLS number or the address of a home here."
+        )
         self.focus = "exclude"
 
     def criteria(self) -> Criteria:
