@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from app.display import duration
-from app.domain.models import AlarmOutcome, Incident, IncidentTone
+from app.domain.models import Incident, IncidentTone
 
 WAITS = "a minute (two and a half for what is somewhere else)"
 """What a trouble must have lasted before anybody is told: incidents.PATIENCE, health.OUTSIDE_PATIENCE."""
@@ -27,12 +27,6 @@ class Words:
 
     words: str
     at: datetime | None = None
-
-
-def tries_of(incident: Incident) -> Tries:
-    """Counted from its alarms, which must be loaded."""
-    sent = sum(alarm.outcome == AlarmOutcome.SENT for alarm in incident.alarms)
-    return Tries(sent, len(incident.alarms) - sent)
 
 
 def in_short(incident: Incident, tries: Tries, *, has_channels: bool) -> Words:

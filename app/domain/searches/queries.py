@@ -94,18 +94,6 @@ def skipped_unknown(office_id: int, criteria: Criteria, *, limit: int = 1_000) -
     return {field: count for field, count in zip(fields, found, strict=True) if count}
 
 
-def verdicts_at(seq: int, office_id: int, criteria: Criteria) -> dict[str, bool | None]:
-    """Criteria.known of the home as this event left it, for "why not" long after; empty for another office's event.
-
-    Remarks are kept with alertable events only: of others they are unknown.
-    """
-    holds = conditions(ListingEvent, office_id, criteria)
-    row = db.session.execute(
-        select(*holds.values()).where(ListingEvent.seq == seq, ListingEvent.office_id == office_id)
-    ).first()
-    return dict(zip(holds, row, strict=True)) if row else {}
-
-
 # What would have been sent
 
 

@@ -227,6 +227,7 @@ def test_coming_soon_that_becomes_active_is_not_new_to_who_had_it_in_view():
         ({"knows_home": False}, "dropped:never_shown"),
         ({"wanted_kinds": 31}, "dropped:not_wanted"),
         ({"status": "Active"}, "dropped:no_net_change"),
+        ({"status": "Withdrawn"}, "dropped:no_net_change"),
         ({"status_before": "Pending"}, "dropped:no_net_change"),
         ({"status_reason": DropReason.PAUSED}, "dropped:paused"),
         ({"reason": DropReason.SOLD_BEFORE_SEND}, "shown"),

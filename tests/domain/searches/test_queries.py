@@ -131,23 +131,6 @@ def test_pa_06_homes_that_would_come_in_with_the_unknown_are_counted_for_each_fi
     assert queries.skipped_unknown(world.office_id, Criteria.parse({"city": ["Alder Glen"]})) == {"place": 1}
 
 
-def test_t17_a_search_is_judged_field_by_field_on_the_home_that_an_event_left(db):
-    home = {
-        "standard_status": "Active",
-        "kinds": 1,
-        "city": "Port Ellery",
-        "list_price": 500_000,
-        "waterfront_yn": False,
-    }
-    world = worlds.settle([home], [])
-    asked = {"list_price": {"le": 500_000}, "waterfront_yn": True, "city": ["Alder Glen"], "keywords_any": ["dock"]}
-    criteria = Criteria.parse(asked | {"include_unknown": ["keywords_any"]})
-    assert queries.verdicts_at(world.seqs[0], world.office_id, criteria) == {
-        "standard_status": True, "list_price": True, "place": False, "waterfront_yn": False, "keywords_any": None,
-    }  # fmt: skip
-    assert queries.verdicts_at(world.seqs[0], world.office_id + 1, criteria) == {}
-
-
 def test_the_worlds_are_awkward_in_every_field():
     """Each is asked often enough, and had, not had and unknown: or the oracle would prove little."""
     rnd, seen = random.Random(17), Counter()
