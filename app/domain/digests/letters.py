@@ -128,7 +128,9 @@ def _write(message: Queued, head: SimpleNamespace, items: Sequence[Decision], ho
     speaks_for = {search.alert_subscription_id: search for found in searches.values() for search in found}
     names = [speaks_for[number] for number in sorted(speaks_for)]
     signed = sign(config.secret_key, Purpose.ONE_CLICK, message.id)
-    stop_url = f"{config.public_url.rstrip('/')}/u/{names[0].token}.{signed}"
+    # The key to a search is in no mail but its own buyer's, though others are told of it (PA-09).
+    own = next((search.token for search in names if search.token), "-")
+    stop_url = f"{config.public_url.rstrip('/')}/u/{own}.{signed}"
     stop_address = f"unsub+{signed}@{domain_of(config.mail_from)}"
 
     def alert_of(part: Sequence[Line]) -> Alert:

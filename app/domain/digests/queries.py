@@ -102,7 +102,7 @@ SELECT {{stored}} p.contact_id, p.office_id, p.contact_status, p.recipient,
        pg_visible_in_snapshot(e.xid, s.since_snapshot) AS is_before_subscription,
        ss.version > 1 AND v.created_at > e.recorded_at AS edited_since,
        bl.last_price_shown, bl.listing_sent_timestamp, told.told,
-       s.send_time, s.token, ss.search_query_human_readable,
+       s.send_time, CASE WHEN s.contact_id = p.contact_id THEN s.token END AS token, ss.search_query_human_readable,
        CASE WHEN s.revised_at > coalesce(s.last_new_changed_timestamp, s.original_entry_timestamp)
             THEN s.revised_at END AS revised_at,
        bl.market_spell_no AS spell_shown, l.market_spell_no AS spell, bl.contact_listing_preference AS preference,

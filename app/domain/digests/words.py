@@ -70,7 +70,8 @@ class Search(NamedTuple):
     """In quotes, and not too long: see quoted()."""
     schedule_type: str
     send_time: time | None
-    token: str
+    token: str | None
+    """What opens it; None for another's, who shares their alerts with the reader (PA-09)."""
     reason: str = ""
     """Why the home fits it, in a few words: see reasons.py."""
     revised_at: datetime | None = None

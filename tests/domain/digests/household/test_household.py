@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from datetime import time, timedelta
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from app.domain.contacts import household
 from app.domain.digests.letters import COMPOSERS
@@ -13,7 +14,7 @@ from app.domain.digests.optout import Reach, stop_mail
 from app.domain.errors import Conflict, Invalid
 from app.domain.messages.keys import Purpose, sign
 from app.domain.messages.send import send_due
-from app.domain.models import AlertSubscription, BuyerListing, Contact
+from app.domain.models import AlertSubscription, BuyerListing, Contact, Suppression
 from app.domain.ops.balance import balance
 from tests.domain.digests.world import NOON, build, digests, items, messages, news, subscribe
 
@@ -64,6 +65,41 @@ def test_pa_09_suppression_is_of_one_address(make, office, couple):
     assert build()["messages"] == 1
     assert [message.recipient for message in messages()] == ["amelia@example.com"]
     assert [item.drop_reason for item in items() if item.recipient == "ben@example.com"] == ["suppressed"]
+
+
+def test_pa_09_the_mail_of_one_holds_no_key_to_the_other_s_searches(make, office, couple, relay, catcher, client):  # noqa: PLR0917
+    amelia, ben = couple
+    event = news(office)[1]
+    subscriptions = [subscribe(amelia), subscribe(ben)]
+    make.match(subscriptions[0], event)
+    make.match(subscriptions[1], news(office)[1])
+    make.match(subscribe(amelia), event)
+    build()
+    send_due(COMPOSERS, relay=relay, now=NOON)
+    keys = {
+        letter.summary.recipients[0]: re.search(r"/u/([^.>]+)\.([^>]+)>", letter.header("List-Unsubscribe")).groups()
+        for letter in catcher.messages()
+    }
+    assert keys["amelia@example.com"][0] == subscriptions[0].token
+    assert keys["ben@example.com"][0] == subscriptions[1].token
+    for key, signed in keys.values():
+        assert client.get(f"/u/{key}.{signed}").status_code == 200
+
+
+def test_pa_09_who_only_hears_of_the_other_s_searches_has_a_link_that_speaks_for_their_own_address(  # noqa: PLR0917
+    make, office, couple, relay, catcher, client, db
+):
+    amelia, _ = couple
+    subscription = subscribe(amelia)
+    make.match(subscription, news(office)[1])
+    build()
+    send_due(COMPOSERS, relay=relay, now=NOON)
+    [letter] = [one for one in catcher.messages() if one.summary.recipients[0] == "ben@example.com"]
+    assert subscription.token not in letter.header("List-Unsubscribe")
+    link = re.search(r"/u/[^>]+", letter.header("List-Unsubscribe"))[0]
+    assert client.get(link.rpartition(".")[0]).status_code == 404
+    assert client.post(link, data={"List-Unsubscribe": "One-Click"}).status_code == 200
+    assert [one.recipient for one in db.session.scalars(select(Suppression))] == ["ben@example.com"]
 
 
 def test_pa_07_what_one_of_them_was_told_before_they_shared_is_not_told_again(make, office, db):
