@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, time
+from functools import lru_cache
 from types import SimpleNamespace
 from typing import Any
 
@@ -17,6 +18,7 @@ from app.domain.digests.decide import Decision, DropReason, decide
 from app.domain.digests.letterhead import list_headers, sender_of
 from app.domain.digests.lifecycle import notices
 from app.domain.digests.look import criteria_of, matches_of, told_of
+from app.domain.digests.once import Once
 from app.domain.digests.reasons import reasons
 from app.domain.digests.styles import renderer
 from app.domain.digests.words import MOST_IN_MAIL, Alert, Line, News, OpenTime, Search
@@ -164,7 +166,7 @@ def _write(message: Queued, head: SimpleNamespace, items: Sequence[Decision], ho
         recipient=Mailbox(message.recipient, head.full_name),
         reply_to=Mailbox(head.member_email, head.member_full_name) if head.member_email else None,
         subject=alert.subject.strip(),
-        text=_render("body.txt", alert),
+        text=_text(alert),
         html=html,
         message_id=message.message_id,
         date=message.message_date or now,
@@ -214,11 +216,19 @@ def _openings_by_home(items: Sequence[Decision], homes: Homes) -> dict[int, list
     return {listing: list(by_key.values()) for listing, by_key in found.items()}
 
 
-def _render(name: str, alert: Alert) -> str:
-    template = current_app.jinja_env.get_template(f"email/alert/{name}")
-    return template.render(alert=alert, wrap=words.wrap, hold_phones=words.hold_phones).strip() + "\n"
+def _text(alert: Alert) -> str:
+    return _rendered(current_app.jinja_env.get_template("email/alert/body.txt").render, alert)
 
 
 def _page(alert: Alert) -> str:
-    render = renderer(current_app.jinja_env, "email/alert/body.html")
-    return render(alert=alert, wrap=words.wrap, hold_phones=words.hold_phones).strip() + "\n"
+    return _rendered(renderer(current_app.jinja_env, "email/alert/body.html"), alert)
+
+
+def _rendered(render: Callable[..., str], alert: Alert) -> str:
+    return render(alert=alert, wrap=words.wrap, hold_phones=words.hold_phones, once=_once(render)).strip() + "\n"
+
+
+@lru_cache(maxsize=8)
+def _once(render: Callable[..., str]) -> Once:
+    del render
+    return Once()

@@ -100,7 +100,7 @@ def _against(row: Fact, criteria: Criteria | None) -> tuple[DropReason | None, D
     refused = _against_person(row) or _against_subscription(row) or _against_home(row)
     if refused or criteria is None:
         return (refused or DropReason.SEARCH_FAILING,) * 2
-    verdicts = criteria.judge(row)
+    verdicts = criteria.judge(vars(row))
     is_edited = bool(row.edited_since)
     refusal = refusal_of_home(row.standard_status, criteria.standard_status, verdicts, edited_since=is_edited)
     asked = {field: verdict for field, verdict in verdicts.items() if field != "standard_status"}

@@ -22,7 +22,7 @@ _TAG = re.compile(r"<([a-z][a-z0-9]*)((?:\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}|[^<>{])
 _CLASS = re.compile(r'\sclass="((?:\{\{.*?\}\}|\{%.*?%\}|[^"{])*)"', re.DOTALL)
 _STYLE = re.compile(r'\sstyle="([^"]*)"')
 _ONE_ELEMENT = re.compile(r"(?:[a-z][a-z0-9]*)?(?:\.[A-Za-z][\w-]*)*")
-_ELSEWHERE = re.compile(r"\{%-?\s*(?:include|import|from|extends|block|macro|call)\b")
+_ELSEWHERE = re.compile(r"\{%-?\s*(?:include|import|from|extends|block|macro)\b")
 _COMMENT = re.compile(r"\{#.*?#\}|/\*.*?\*/", re.DOTALL)
 _UNSTYLED = frozenset({"html", "head", "meta", "title", "style", "br", "link"})
 _INSIDE = {"td": "<table><tr>{}</tr></table>", "th": "<table><tr>{}</tr></table>", "tr": "<table>{}</table>"}

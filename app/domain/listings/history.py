@@ -34,8 +34,11 @@ def version_at(office_id: int, listing_id: int, moment: datetime) -> dict[str, A
 
 def undone(home: Values, changes: Iterable[Changes]) -> dict[str, Any] | None:
     """`home` before all of `changes`, which are given oldest first; None where the first of them was its first sight."""
+    changes = list(changes)
+    if next((change["standard_status"][0] is None for change in changes if "standard_status" in change), False):
+        return None  # without taking back all that a first sight says
     former = dict(home)
-    for change in reversed(list(changes)):
+    for change in reversed(changes):
         former.update({name: value_of(name, step[0]) for name, step in change.items() if name in FIELDS})
     return None if former.get("standard_status") is None else former
 

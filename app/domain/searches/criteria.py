@@ -210,35 +210,50 @@ class Criteria:
     def shape(self) -> Shape | None:
         return Shape(self.radius, self.box, self.polygons) if self.radius or self.box or self.polygons else None
 
+    # What is asked, picked out once: each of many homes is judged by it.
+
+    @cached_property
+    def _tests(self) -> tuple[tuple[str, Callable[[Any], bool]], ...]:
+        choices = [(field, wanted.__contains__) for field in CHOICES if (wanted := getattr(self, field))]
+        return (*choices, *((field, bounds.hold) for field in RANGES if (bounds := getattr(self, field))))
+
+    @cached_property
+    def _places(self) -> tuple[tuple[str, frozenset[str]], ...]:
+        lists = [(field, getattr(self, field)) for field in PLACE_LISTS]
+        return tuple((field, frozenset(normalise(field, name) for name in names)) for field, names in lists if names)
+
+    @cached_property
+    def _features(self) -> tuple[tuple[str, bool], ...]:
+        return tuple((feature, wish) for feature in FEATURES if (wish := getattr(self, feature)) is not None)
+
+    @cached_property
+    def _leaves_out(self) -> bool:
+        return any(getattr(self, field) for field in (NOT_POLYGONS, CONDITIONS_NOT, *KEYWORDS, EXCLUDED))
+
     def judge(self, home: Any) -> dict[str, bool | None]:
         """For each field that is asked of: does this home have it? None = unknown, and that is not included (PA-06).
         The place is judged as "place".
 
         `home` is a mapping or an object with RESO names; absent and empty are unknown.
         """
-        return {
-            field: True if verdict is None and field in self.include_unknown else verdict
-            for field, verdict in self.known(home).items()
-        }
+        verdicts = self.known(home)
+        for field in self.include_unknown:
+            if field in verdicts and verdicts[field] is None:
+                verdicts[field] = True
+        return verdicts
 
     def known(self, home: Any) -> dict[str, bool | None]:
         """As judge(), whatever the search includes: None = nobody said."""
         verdicts: dict[str, bool | None] = {}
-        for field in CHOICES:
-            if wanted := getattr(self, field):
-                value = _of(home, field)
-                verdicts[field] = None if value is None else value in wanted
-        for field in RANGES:
-            if bounds := getattr(self, field):
-                value = _of(home, field)
-                verdicts[field] = None if value is None else bounds.hold(value)
-        if self.has_place:
+        for field, takes in self._tests:
+            value = _of(home, field)
+            verdicts[field] = None if value is None else takes(value)
+        if self._places or self.shape:
             verdicts[PLACE] = self._in_place(home)
-        for feature in FEATURES:
-            if (wish := getattr(self, feature)) is not None:
-                value = _of(home, feature)
-                verdicts[feature] = None if value is None else value is wish
-        return verdicts | self._left_out(home)
+        for feature, wish in self._features:
+            value = _of(home, feature)
+            verdicts[feature] = None if value is None else value is wish
+        return verdicts | self._left_out(home) if self._leaves_out else verdicts
 
     def matches(self, home: Any) -> bool:
         """Whether every field that is asked of is as asked, or unknown where that is included (PA-06)."""
@@ -256,10 +271,9 @@ class Criteria:
 
     def _in_place(self, home: Any) -> bool | None:
         verdicts: list[bool | None] = []
-        for field in PLACE_LISTS:
-            if names := getattr(self, field):
-                name = normalise(field, _of(home, field))
-                verdicts.append(name in {normalise(field, wanted) for wanted in names} if name else None)
+        for field, names in self._places:
+            name = normalise(field, _of(home, field))
+            verdicts.append(name in names if name else None)
         if self.shape:
             point = _point_of(home)
             verdicts.append(self.shape.contains(*point) if point else None)
