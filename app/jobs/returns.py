@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 from app.domain.digests.optout import stop_by_mail
@@ -12,6 +13,10 @@ from app.gateways import mailbox
 from app.jobs.run import Run
 
 COUNTS = ("read", *inbound.COUNTS)
+CHUNK = 25
+SLICE = 30.0
+"""Seconds for working through: mails wait for the same worker, and anybody may fill the mailbox of bounces. What is left
+is the next sweep's."""
 
 
 def returns(run: Run) -> dict[str, int]:
@@ -19,11 +24,14 @@ def returns(run: Run) -> dict[str, int]:
     counts = dict.fromkeys(COUNTS, 0)
     if settings().bounce_mailbox:
         counts["read"] = mailbox.empty(Path(settings().bounce_mailbox), _keep, stop=run.must_stop)
-    while (worked := inbound.work_some(stop_by_mail, database_now())) is not None:
+    until = time.monotonic() + SLICE
+    while (worked := inbound.work_some(stop_by_mail, database_now(), CHUNK)) is not None:
         for name, number in worked.items():
             counts[name] += number
         run.commit()
         run.progress("working through", sum(counts[name] for name in inbound.COUNTS))
+        if time.monotonic() > until or run.must_stop():
+            break
     run.commit()
     return counts
 

@@ -12,7 +12,7 @@ from app.domain.messages.suppression import in_force
 from app.domain.models import JobRun, Trigger
 from app.extensions import settings
 from app.jobs.queue import start, work
-from app.jobs.returns import returns_wait
+from app.jobs.returns import CHUNK, returns_wait
 from tests.domain.messages.returns.letterbox import DOMAIN, dsn
 
 
@@ -56,3 +56,18 @@ def test_the_sweep_starts_one_when_something_waits(make, db, box):
     db.session.commit()
     work(run.id)
     assert db.session.scalars(select(JobRun.kind).where(JobRun.kind == "returns")).all() == ["returns"]
+
+
+@pytest.mark.committed
+def test_a_full_mailbox_of_bounces_does_not_keep_the_mails_waiting(make, db, box, monkeypatch):
+    """Anybody may fill it, and the same worker sends."""
+    message = make.message(make.contact(make.office()), state="sent")
+    box.write_bytes(b"".join(bounce(message) + b"%d\n\n" % number for number in range(CHUNK + 5)))
+    monkeypatch.setattr("app.jobs.returns.SLICE", 0.0)
+    for worked in (CHUNK, 5):
+        assert returns_wait()
+        run = start("returns", trigger=Trigger.MANUAL)
+        db.session.commit()
+        work(run.id)
+        assert db.session.scalars(select(JobRun.counts).where(JobRun.id == run.id)).one()["done"] == worked
+    assert not returns_wait()
