@@ -40,6 +40,9 @@ def test_an_open_house_is_put_down_shown_and_called_off(as_agent, home, db):
         ({"open_house_date": ""}, "Give the day of the open house"),
         ({"open_house_ends": "12:00"}, "would end before it begins"),
         ({"open_house_date": "2020-01-01"}, "would have begun already"),
+        ({"open_house_date": "9999-12-31", "open_house_begins": "23:59"}, "Give the day of the open house"),
+        ({"open_house_date": "0001-01-01", "open_house_begins": "00:00"}, "Give the day of the open house"),
+        ({"open_house_begins": "13:00+05:00", "open_house_ends": "12:00"}, "would end before it begins"),
     ],
 )
 def test_what_cannot_be_is_said_and_not_saved(as_agent, home, db, values, sentence):
@@ -64,8 +67,9 @@ def test_who_sells_a_home_is_put_down_and_taken_back(as_agent, make, office, hom
     assert db.session.get(ListingOwner, (home.id, seller.id)) is not None
     as_agent.post(f"/listings/{home.id}/owners/{seller.id}/remove")
     assert db.session.scalars(select(ListingOwner)).all() == []
-    nobody = as_agent.post(f"/listings/{home.id}/owners", data={"owner_email": "no@example.com"}, follow_redirects=True)
-    assert "No contact of this office has this address." in nobody.text
+    for unknown in ("no@example.com", "no\x00@example.com"):
+        nobody = as_agent.post(f"/listings/{home.id}/owners", data={"owner_email": unknown}, follow_redirects=True)
+        assert "No contact of this office has this address." in nobody.text
 
 
 class TestOpinions:
@@ -100,4 +104,8 @@ class TestOpinions:
         assert client.post(f"/d/{token}/{other.id}", data={"opinion": "Discard"}).status_code == 404
         assert client.post(f"/d/nobody/{home.id}", data={"opinion": "Discard"}).status_code == 404
         assert client.post(f"/d/{token}/{home.id}", data={"opinion": "Burn"}).status_code == 422
+        for nothing in ("%00", f"{token}%00", "a%20b", "%F0%9F%8F%A0"):
+            assert client.post(f"/d/{nothing}/{home.id}", data={"opinion": "Discard"}).status_code == 404
+            assert client.post(f"/d/{nothing}/looked").status_code == 404
+            assert client.post(f"/u/{nothing}/quiet").status_code == 404
         assert db.session.query(BuyerListing).count() == 0

@@ -11,7 +11,7 @@ from app.blueprints.listings import bp
 from app.domain.errors import Invalid
 from app.domain.listings import openings, owners, queries
 from app.extensions import db
-from app.web import EDITORS, access, go, sent_key
+from app.web import EDITORS, access, clean, go, sent_key
 
 
 @bp.post("/<int:listing_id>/open-houses")
@@ -54,7 +54,7 @@ def cancel_open_house(listing_id: int, open_house_id: int) -> Response:
 def add_owner(listing_id: int) -> Response:
     """Say who sells the home: they are not alerted to it."""
     try:
-        owners.add(current_user.office_id, listing_id, request.form.get("owner_email", ""))
+        owners.add(current_user.office_id, listing_id, clean(request.form.get("owner_email", ""))[:320])
         db.session.commit()
     except Invalid as refused:
         db.session.rollback()
@@ -78,10 +78,13 @@ def _times(listing_id: int) -> tuple[datetime, datetime | None]:
         queries.listing_of(current_user.office_id, listing_id)  # says that there is none
     try:
         day = date.fromisoformat(request.form.get("open_house_date", ""))
-        begins = time.fromisoformat(request.form.get("open_house_begins", ""))
-        ends = time.fromisoformat(typed) if (typed := request.form.get("open_house_ends", "")) else None
+        begins = time.fromisoformat(request.form.get("open_house_begins", "")).replace(tzinfo=None)
+        typed = request.form.get("open_house_ends", "")
+        ends = time.fromisoformat(typed).replace(tzinfo=None) if typed else None
     except ValueError:
-        raise Invalid("Give the day of the open house and the hour it begins.", field="open_house_start_time") from None
+        day, begins, ends = date.min, time(), None
+    if not 1900 <= day.year <= 2200:
+        raise Invalid("Give the day of the open house and the hour it begins.", field="open_house_start_time")
     zone = openings.zone_of(home)
     starts = datetime.combine(day, begins, tzinfo=zone).astimezone(UTC)
     if ends is None:

@@ -6,6 +6,7 @@ Reading changes nothing: mail scanners open every link.
 
 from __future__ import annotations
 
+import re
 from zoneinfo import ZoneInfo
 
 from flask import Blueprint, Response, make_response, render_template, request
@@ -39,6 +40,16 @@ SCHEDULES = (
     (ScheduleType.DAILY, "One mail a day"),
     (ScheduleType.MONTHLY, "One mail a month"),
 )
+
+
+_TOKEN = re.compile(r"[A-Za-z0-9_.~-]{1,200}")
+
+
+@bp.before_request
+def read_token() -> None:
+    """What no token of ours can be is none, before anything looks for it. Raises NotFound."""
+    if not _TOKEN.fullmatch(str((request.view_args or {}).get("token", ""))):
+        raise NotFound("This link is not one of ours.")
 
 
 @bp.get("/u/<token>")
