@@ -10,11 +10,13 @@ from sqlalchemy import select
 
 from app.domain.digests import optout
 from app.domain.digests.letters import COMPOSERS
+from app.domain.listings import openings
 from app.domain.messages.keys import Purpose, sign
 from app.domain.messages.send import send_due
 from app.domain.models import (
     AlertSubscription,
     Listing,
+    ListingEvent,
     Member,
     MessageEvent,
     Office,
@@ -393,6 +395,31 @@ class TestPages:
         db.session.get(Member, buyer.owner_member_id).member_status = "Inactive"
         db.session.commit()
         assert "Dana" not in client.get(f"/d/{digests()[0].token}").text
+
+    def test_only_who_can_be_answered_by_an_agent_is_asked_to_reply(self, client, mail, buyer, db):
+        del mail
+        urls = (f"/d/{digests()[0].token}", f"/d/{digests()[0].token}/{the_listing().id}")
+        for url in urls:
+            assert "or reply to the mail." in client.get(url).text
+        db.session.get(Member, buyer.owner_member_id).member_email = ""
+        db.session.commit()
+        for url in urls:
+            text = client.get(url).text
+            assert "Dana" in text
+            assert "reply to the mail" not in text
+
+    def test_the_page_of_a_home_says_when_its_open_house_is(self, client, make, office, buyer, send):
+        home, _ = news(office)
+        day = (datetime.now(UTC) + timedelta(days=2)).replace(hour=18, minute=0, second=0, microsecond=0)
+        opening = openings.create(office.id, home.id, starts=day, ends=day + timedelta(hours=2))
+        database.session.flush()
+        event = database.session.scalars(select(ListingEvent).where(ListingEvent.open_house_id == opening.id)).one()
+        make.match(subscribe(buyer, kinds=31), event)
+        build(datetime.now(UTC))
+        send()
+        for url in (f"/d/{digests()[0].token}", f"/d/{digests()[0].token}/{home.id}"):
+            assert "Open house" in client.get(url).text
+            assert "PM to" in client.get(url).text
 
     def test_a_mail_that_was_never_sent_has_an_empty_page(self, client, make, office, buyer, db, send):  # noqa: PLR0917
         home, event = news(office)

@@ -44,6 +44,8 @@ class Page:
     as_of: str
     agent_name: str
     phone: str
+    is_answered: bool
+    """Whether a reply to the mail reaches the agent."""
     homes: Sequence[Home]
 
 
@@ -119,6 +121,7 @@ def _page(token: str, listing_id: int | None, now: datetime) -> tuple[Page, Sequ
         as_of=words.as_of(now, zone),
         agent_name=one_line(head.member_full_name or ""),
         phone=one_line(head.member_mobile_phone or "") or head.office_phone,
+        is_answered=bool(head.member_email),
         homes=homes,
     )
     return page, rows

@@ -119,11 +119,20 @@ JOIN listing_event e ON e.seq = pair.seq
 JOIN listing l ON l.id = e.listing_id
 LEFT JOIN buyer_listing bl ON bl.contact_id = p.contact_id AND bl.listing_id = l.id
 LEFT JOIN LATERAL (
+    -- In two parts, each by an index of its own: all that anybody was ever told of a home is not looked through.
     SELECT array_agg(i.kind || chr(31) || i.fingerprint) AS told
-    FROM digest_item i
-    WHERE i.office_id = p.office_id AND i.recipient = ANY(p.addresses) AND i.listing_id = l.id
-      AND (i.outcome = 'shown' OR i.outcome = 'merged' AND i.kind = '{AlertKind.OPEN_HOUSE}')
-      AND i.digest_id <> ALL(p.twins)
+    FROM (
+        SELECT i.kind, i.fingerprint, i.digest_id
+        FROM digest_item i
+        WHERE i.office_id = p.office_id AND i.recipient = ANY(p.addresses) AND i.listing_id = l.id
+          AND i.outcome = 'shown'
+        UNION ALL
+        SELECT i.kind, i.fingerprint, i.digest_id
+        FROM digest_item i
+        WHERE e.open_house_id IS NOT NULL AND i.office_id = p.office_id AND i.recipient = ANY(p.addresses)
+          AND i.listing_id = l.id AND i.outcome = 'merged' AND i.kind = '{AlertKind.OPEN_HOUSE}'
+    ) i
+    WHERE i.digest_id <> ALL(p.twins)
 ) told ON true
 LEFT JOIN LATERAL (
     -- What happened to the home since the watermark, oldest first (PA-04), but what was only put right (PA-02). The
@@ -337,7 +346,7 @@ def _in_force(office_id: int, recipient: str) -> Select[Suppression]:
 
 PAGE = text("""
 SELECT d.id, d.office_id, d.created_at, o.office_name, o.office_phone, o.time_zone,
-       agent.member_full_name, agent.member_mobile_phone, m.sent_at
+       agent.member_full_name, agent.member_email, agent.member_mobile_phone, m.sent_at
 FROM digest d
 JOIN office o ON o.id = d.office_id
 JOIN contact c ON c.id = d.contact_id
