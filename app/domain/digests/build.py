@@ -121,6 +121,7 @@ def _build(
         return Counter()
     facts, asked_first = _facts(window, people, taken, clocks)
     decided: dict[Part, list[Decision]] = {}
+    failing: set[int] = set()
     for part in sorted(facts):
         told = told_of(facts[part])
         beside = decided.get((part[0], False), ())  # what goes without being approved is told already
@@ -129,7 +130,7 @@ def _build(
             for item in beside
             if item.outcome is ItemOutcome.SHOWN
         }
-        decided[part] = decide(_still_news(facts[part], window.now), told)
+        decided[part] = decide(_still_news(facts[part], window.now, failing), told)
     instant = {part: _is_instant(part, people, plans) for part in decided}
     digests = queries.insert_digests(
         [_digest(window, people[part[0]], items, part, is_instant=instant[part]) for part, items in decided.items()]
@@ -224,13 +225,13 @@ def _is_instant(part: Part, people: Mapping[int, queries.AnyRow], plans: Mapping
     return not needs_approval and bool(going) and all(plan.is_instant for plan in going)
 
 
-def _still_news(facts: Sequence[queries.Fact], now: datetime) -> list[Any]:
+def _still_news(facts: Sequence[queries.Fact], now: datetime, failing: set[int]) -> list[Any]:
     return [
         match._replace(reason=DropReason.TOO_OLD)
         if match.reason is None
         and cadence.too_old(datetime.fromisoformat(fact.recorded_at), fact.schedule_type, fact.weekdays, now)
         else match
-        for fact, match in zip(facts, matches_of(facts), strict=True)
+        for fact, match in zip(facts, matches_of(facts, failing), strict=True)
     ]
 
 

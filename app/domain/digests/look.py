@@ -20,20 +20,29 @@ from app.domain.searches.criteria import Criteria
 log = structlog.get_logger(__name__)
 
 BY_THE_BUYER = frozenset({ReasonActiveOrDisabled.CLIENT_DISABLED})
+MOST_FAILING = 3
+"""Searches of one chunk of people that may throw: more of them have a fault of ours in common."""
 
 
-def matches_of(rows: Iterable[Fact]) -> list[Match]:
-    """One Match for each row of queries.facts_of_pairs or queries.look, which name events in their order."""
+def matches_of(rows: Iterable[Fact], failing: set[int] | None = None) -> list[Match]:
+    """One Match for each row of queries.facts_of_pairs or queries.look, which name events in their order.
+
+    A search that throws while it is judged fails alone, and is added to `failing` (PA-18). Where more than MOST_FAILING
+    do, or without `failing`, it is a fault of ours and raised: then nothing is dropped, and it is tried again.
+    """
     began: dict[tuple[int, str], str | None] = {}
-    return [_match(row, began) for row in rows]
+    return [_match(row, began, failing) for row in rows]
 
 
-def _match(row: Fact, began: dict[tuple[int, str], str | None]) -> Match:
+def _match(row: Fact, began: dict[tuple[int, str], str | None], failing: set[int] | None) -> Match:
     criteria = _criteria(row)
     try:
         against, status_against = _against(row, criteria)
         found = net(vars(row), row.past, criteria) if criteria and row.past else Net()
-    except Exception:  # one search that throws is no reason to leave all others waiting (PA-18)
+    except Exception:
+        if failing is None or len(failing | {row.saved_search_id}) > MOST_FAILING:
+            raise
+        failing.add(row.saved_search_id)
         log.exception("search.failing", saved_search_id=row.saved_search_id, version=row.version)
         against, status_against, found = DropReason.SEARCH_FAILING, DropReason.SEARCH_FAILING, Net()
     return Match(

@@ -8,9 +8,13 @@ from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 
 import pytest
-from sqlalchemy import event, func, select
+from sqlalchemy import event, func, select, text
 
 from app.domain.digests.build import build_some
+from app.domain.digests.cadence import queries as cadence
+from app.domain.digests.decide import DropReason
+from app.domain.digests.look import MOST_FAILING, matches_of
+from app.domain.digests.queries import FACTS_OF_PAIRS, facts_of_pairs
 from app.domain.models import (
     AlertMatch,
     BuyerListing,
@@ -277,6 +281,27 @@ def test_a_search_that_cannot_be_read_is_switched_off_alone_and_mended_by_saving
     assert failing.active_yn
 
 
+@pytest.mark.parametrize("throwing", [1, MOST_FAILING, MOST_FAILING + 1])
+def test_a_search_that_throws_fails_alone_and_many_are_a_fault_of_ours_that_drops_nothing_pa_18(
+    make, office, buyer, throwing
+):
+    _, event_ = news(office)
+    pairs = [(subscribe(buyer).id, event_.seq, buyer.id) for _ in range(MOST_FAILING + 2)]
+    facts = facts_of_pairs(pairs, NOON)
+    for fact in facts[:throwing]:
+        fact.past = [{}]
+    with pytest.raises(KeyError):
+        matches_of(facts)
+    if throwing > MOST_FAILING:
+        with pytest.raises(KeyError):
+            matches_of(facts, set())
+        return
+    failing: set[int] = set()
+    reasons = [match.reason for match in matches_of(facts, failing)]
+    assert reasons == [DropReason.SEARCH_FAILING] * throwing + [None] * (len(facts) - throwing)
+    assert failing == {fact.saved_search_id for fact in facts[:throwing]}
+
+
 def test_more_than_the_mail_holds_counts_as_shown_and_keeps_its_place_pa_11(make, office, buyer):
     events = [news(office)[1] for _ in range(37)]
     make.match(subscribe(buyer), *events)
@@ -336,6 +361,41 @@ def test_a_chunk_costs_the_same_statements_whatever_its_size_and_is_quick(make, 
     assert len(sent) <= 11
     assert took < 5
     assert build_some(NOON, NOON, None, 300) is None
+
+
+def test_the_last_people_of_a_window_look_at_no_more_rows_than_the_first(make, office, db):
+    """What was built already must not be compared with what waits: a run would cost the square of its people."""
+    crowd(office, 80, [news(office)[1]])
+    assert build_some(NOON, NOON, None, 60)["shown"] == 60
+    database.session.execute(text("SET LOCAL enable_seqscan = off"))  # of a few rows anything else would be read whole
+    window = {"window_end": NOON}
+    left = cadence.lock_due(NOON, 60)
+    rows = cadence.waiting(left, NOON)
+    pairs = {
+        "subscriptions": [row.alert_subscription_id for row in rows],
+        "seqs": [row.event_seqs[0] for row in rows],
+        "readers": [row.contact_id for row in rows],
+        "since": [None] * len(rows),
+        "digest_id": 0,
+        "now": NOON,
+    }
+    assert len(rows) == 20
+    for statement, values in [
+        (cadence.LOCK_DUE, window | {"limit": 60, "reach": 1200}),
+        (cadence.WAITING, window | {"contacts": left}),
+        (FACTS_OF_PAIRS, pairs | {"contacts": left}),
+    ]:
+        [[plan]] = database.session.execute(text(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement.text}"), values)
+        assert rows_of_digests(plan[0]["Plan"]) <= 20, statement.text
+
+
+def rows_of_digests(node: dict) -> int:
+    """How many rows were read of what was built before, or compared with it."""
+    mine = 0
+    if node.get("Relation Name") in {"digest", "digest_item"}:
+        mine = node["Actual Rows"] + node.get("Rows Removed by Filter", 0)
+    mine += node.get("Rows Removed by Join Filter", 0)
+    return mine * node["Actual Loops"] + sum(rows_of_digests(part) for part in node.get("Plans", ()))
 
 
 @pytest.mark.committed

@@ -100,7 +100,7 @@ def test_pa_08_a_daily_mail_that_goes_anyway_takes_along_what_would_wait():
 
 
 def test_pa_26_what_is_older_than_72_hours_goes_with_the_daily_mail():
-    old, young = row(newest=NOON - timedelta(hours=73)), row(newest=NOON - timedelta(hours=71))
+    old, young = row(newest=NOON - timedelta(hours=72, minutes=1)), row(newest=NOON - timedelta(hours=72))
     found = plan([old, young], BUYER, NOON, NOON)
     assert found.taken == [young]
     assert found.held == [(old, Wait(local("2026-11-21 07:00"), WaitsFor.AGE))]
