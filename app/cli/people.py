@@ -6,11 +6,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 
 import click
 from flask import Flask
 from flask.cli import AppGroup
 
+from app.domain.contacts import quiet
 from app.domain.errors import DomainError
 from app.domain.models import Office, Role, User
 from app.domain.ops import audit
@@ -68,6 +70,25 @@ def add_office(name: str, **given: str) -> None:
             None, "office.added", "office", made.office_key, f"Added the office {made.office_name}", office_id=made.id
         )
     click.echo(f"{made.office_name} is there. Its key is {made.office_key}, its clock {made.time_zone}.")
+
+
+@office.command("quiet")
+@click.argument("hours", nargs=-1, type=click.DateTime(["%H:%M"]))
+@click.option("--office", "office_key", default=None, help="The office’s key; may be left out where there is only one.")
+def set_quiet_hours(hours: tuple[datetime, ...], office_key: str | None) -> None:
+    """HOURS: from when until when no buyer of an office is mailed “as it happens”, on the buyer's clock, such as
+    20:00 7:00; the same twice is never, none at all is what the settings say. A buyer's own go first."""
+    if len(hours) not in {0, 2}:
+        raise click.UsageError("Give two times, such as 20:00 7:00, or none.")
+    begin_end = (hours[0].time(), hours[1].time()) if hours else None
+    where = office_called(office_key)
+    said = f"quiet from {begin_end[0]:%H:%M} to {begin_end[1]:%H:%M}" if begin_end else "quiet when the settings say"
+    with _committed():
+        quiet.set_office_hours(where.id, begin_end)
+        audit.record(
+            None, "office.quiet_hours", "office", where.office_key, f"Set the office to be {said}", office_id=where.id
+        )
+    click.echo(f"{where.office_name} is {said}.")
 
 
 @office.command("list")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import time
+
 import pytest
+from sqlalchemy import select
 
 from app.domain.models import AuditEntry, Office, Role
 from app.domain.people import accounts, queries
@@ -44,6 +47,21 @@ def test_two_commands_open_an_empty_house(flask, client):
     answer = client.post("/sign-in", data={"email": "ruth@harborvine.example", "password": PASSWORD})
     assert (answer.status_code, answer.headers["Location"]) == (303, "/")
     assert "Harbor &amp; Vine" in client.get("/").text
+
+
+def test_pa_21_an_office_chooses_its_quiet_hours_and_gives_them_up_again(flask, office, db):
+    assert "is quiet from 20:00 to 07:00." in flask("office", "quiet", "20:00", "7:00", "--office", office.office_key)
+    db.session.refresh(office)
+    assert (office.quiet_from, office.quiet_until) == (time(20), time(7))
+    flask("office", "quiet", "20:00", "--office", office.office_key, code=2)
+    flask("office", "quiet", "--office", office.office_key)
+    db.session.refresh(office)
+    assert (office.quiet_from, office.quiet_until) == (None, None)
+    entries = db.session.scalars(select(AuditEntry).where(AuditEntry.action == "office.quiet_hours"))
+    assert [entry.sentence for entry in entries] == [
+        "Set the office to be quiet from 20:00 to 07:00",
+        "Set the office to be quiet when the settings say",
+    ]
 
 
 def test_what_is_known_of_an_office_is_kept(flask):
