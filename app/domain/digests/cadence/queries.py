@@ -22,7 +22,10 @@ _NOT_BUILT = f"""NOT EXISTS (
         SELECT FROM digest d
         WHERE d.office_id = c.office_id AND d.window_end = :window_end AND d.needs_approval = s.concierge_yn
           AND d.recipient = ANY(CASE WHEN c.household_id IS NULL THEN ARRAY[{RECIPIENT}] ELSE
-              ARRAY(SELECT mate.email FROM contact mate WHERE mate.household_id = c.household_id) END))"""
+              ARRAY(SELECT mate.email FROM contact mate WHERE mate.household_id = c.household_id) END)
+        OFFSET 0)"""
+"""OFFSET 0 has PostgreSQL look each person up in the index. Else it takes the array for a filter of a join, and compares
+each row that waits with each digest of the window: the longer the run, the slower."""
 
 LOCK_DUE = text(f"""
 -- People with something due and no digest of this window yet; locked, so that two builders never take the same. Those
