@@ -495,6 +495,30 @@ class TestPreferences:
         database.session.refresh(first)
         assert (first.active_yn, first.paused_until) == (True, None)
 
+    def test_what_is_only_paused_can_still_be_stopped_for_good(self, client, door, first):
+        for number in [watch.alert_subscription_id for watch in optout.standing(door.rpartition("/")[2]).of_this_mail]:
+            answer = self.choose(client, door, number, days="7")
+        assert "Stop these 2 searches" in answer.text
+        assert "Undo:" not in answer.text
+        stopped = client.post(door, data={"reach": "searches"}).text
+        assert "Undo: let them come again" in stopped
+        assert "Paused until" not in stopped
+        assert "Start again now" not in stopped
+        database.session.refresh(first)
+        assert (first.active_yn, first.paused_until) == (False, None)
+        again = client.post(door, data={"again": "searches"}).text
+        assert "Writes to you as it happens." in again
+        assert active() == [True, True, True]
+
+    def test_what_the_office_switched_off_is_not_called_stopped_by_the_buyer(self, client, door):
+        for number in [watch.alert_subscription_id for watch in optout.standing(door.rpartition("/")[2]).of_this_mail]:
+            saved.stop(number, "Agent Disabled")
+        database.session.commit()
+        page = client.get(door).text
+        assert "Switched off" in page
+        assert "Stop these 2 searches" in page
+        assert "Undo:" not in page
+
     def test_quiet_hours_are_the_buyers_own_pa_21(self, client, door):
         answer = client.post(f"{door}/quiet", data={"quiet_from": "22:30", "quiet_until": "07:00"})
         assert "Saved." in answer.text

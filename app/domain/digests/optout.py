@@ -68,6 +68,8 @@ class Watch:
     """Put to rest because nobody needed it (PA-17)."""
     is_warned: bool
     paused_until: datetime | None
+    is_stopped: bool
+    """By their own word and for good: neither paused nor switched off by anybody else."""
     saved_search_id: int
     version: int
     schedule_type: str
@@ -142,6 +144,12 @@ def standing(token: str, now: datetime | None = None) -> Standing:
             row.reason_active_or_disabled in ENDS,
             row.is_warned and row.active_yn,
             row.paused_until if row.paused_until and not row.active_yn else None,
+            row.id in by_subscription
+            or bool(
+                not row.active_yn
+                and not row.paused_until
+                and row.reason_active_or_disabled == ReasonActiveOrDisabled.CLIENT_DISABLED
+            ),
             row.saved_search_id,
             row.version,
             row.schedule_type,
@@ -158,7 +166,7 @@ def standing(token: str, now: datetime | None = None) -> Standing:
     elif SuppressionScope.STREAM in scopes:
         stopped = {Reach.ALERTS}
     mine = [watch for watch in watches if watch.is_of_this_mail]
-    if stopped or not any(watch.is_active for watch in mine):
+    if stopped or all(watch.is_stopped for watch in mine):
         stopped.add(Reach.SEARCHES)
     return Standing(
         office_id=found.office_id,
@@ -191,8 +199,9 @@ def stop_mail(
     found = standing(token, now)
     ended = found.of_this_mail if reach is Reach.SEARCHES else found.watches
     for watch in ended:
-        if watch.is_active and watch.is_own and not found.shares:  # else it goes on for the others (PA-09)
-            saved.stop(watch.alert_subscription_id, ReasonActiveOrDisabled.CLIENT_DISABLED, now)
+        is_on = watch.is_active or watch.paused_until  # one that is paused would wake by itself
+        if is_on and watch.is_own and not found.shares:  # else it goes on for the others (PA-09)
+            saved.stop(watch.alert_subscription_id, ReasonActiveOrDisabled.CLIENT_DISABLED, now).paused_until = None
     # A search that staff paused is stopped too: when they resume it, the buyer's word still holds.
     scopes: list[tuple[SuppressionScope, int | None]] = [
         (SuppressionScope.SUBSCRIPTION, watch.alert_subscription_id) for watch in ended
