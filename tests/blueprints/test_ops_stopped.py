@@ -7,9 +7,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import select
 
+from app.domain.digests.optout import stop_by_mail
+from app.domain.messages.returns import inbound
 from app.domain.messages.suppression import in_force, suppress
 from app.domain.models import AuditEntry, ProviderDay, Suppression, SuppressionReason, SuppressionScope
 from tests.counting import queries_of
+from tests.domain.messages.returns.letterbox import dsn
 
 ADDRESS = "amelia@example.com"
 
@@ -138,3 +141,13 @@ def test_a_persons_page_says_every_reason_in_words(as_staff, make, office, stop,
     answer = as_staff.get(f"/contacts/{amelia.id}")
     assert answer.status_code == 200
     assert "In force" in answer.text
+
+
+def test_what_came_in_for_nobody_s_office_names_nobody_as_every_office_sees_it(as_staff, db):
+    said = "550 5.1.1 <of.another.office@example.com>: User unknown"
+    inbound.store_mails([dsn(recipient="of.another.office@example.com", said=said)])
+    inbound.work_some(stop_by_mail, datetime.now(UTC))
+    db.session.commit()
+    shown = as_staff.get("/ops/stopped").text
+    assert "User unknown" in shown
+    assert "of.another.office" not in shown

@@ -8,11 +8,12 @@ from flask import Response, flash, request
 from flask_login import current_user
 
 from app.blueprints.ops import PAGE, READERS, bp, one_of
+from app.discretion import without_people
 from app.domain.digests.optout import how_asked
 from app.domain.messages import queries as mail
 from app.domain.messages import suppression
 from app.domain.messages.queries import Stop
-from app.domain.models import SuppressionReason
+from app.domain.models import InboundEvent, SuppressionReason
 from app.domain.ops import audit
 from app.extensions import db
 from app.web import ADMINS, access, clean, go, page, row_id, wants_fragment, with_args
@@ -57,11 +58,18 @@ def stopped() -> Response:
         counts=mail.stops_by_reason(current_user.office_id, now),
         domains=mail.came_back(current_user.office_id, now - timedelta(days=7)),
         unread=mail.unread_inbound(current_user.office_id),
+        said=_said,
         days=mail.provider_days(14),
     )
     if wants_fragment():
         response.headers["HX-Push-Url"] = with_args(**{n: None for n, v in request.args.items() if not v.strip()})
     return response
+
+
+def _said(event: InboundEvent) -> str:
+    """Its words. What is of no office is shown to each of them: of whom it speaks may be another's buyer."""
+    words = event.words or "no words"
+    return without_people(words) if event.office_id is None else words
 
 
 @bp.post("/stopped")
