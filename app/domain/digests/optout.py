@@ -261,7 +261,7 @@ def let_mail_come(token: str, reach: Reach = Reach.SEARCHES, *, now: datetime | 
         )
     ]
     lift([one.id for one in again], by="the person, by the link", now=now)
-    ended = {watch.alert_subscription_id for watch in found.watches if watch.ended_by_buyer}
+    ended = {watch.alert_subscription_id for watch in found.watches if watch.ended_by_buyer and watch.is_own}
     for subscription_id in sorted({one.alert_subscription_id for one in again if one.alert_subscription_id} & ended):
         try:
             saved.resume(subscription_id, now)

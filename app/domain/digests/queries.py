@@ -289,10 +289,15 @@ WHERE s.token = :token
 """)
 
 WATCHES = text("""
--- Their own, and those of who shares alerts with them that this mail spoke for.
-SELECT s.contact_id = :contact_id AS is_own, s.id, s.active_yn, s.reason_active_or_disabled, s.saved_search_id,
-       ss.version, s.schedule_type, s.send_time, s.daily_schedule, s.kinds, s.paused_until, s.warned_at IS NOT NULL AS is_warned, ss.search_query_human_readable,
-       coalesce(nullif(ss.saved_search_name, ''), rtrim(ss.search_query_human_readable, '.')) AS saved_search_name,
+-- Their own, and those of who shares alerts with them that this mail spoke for. Of one who shared them once and does no
+-- more, nothing is told: what they look for now is theirs alone.
+SELECT s.contact_id = :contact_id AS is_own, s.id, s.active_yn AND may_read AS active_yn,
+       CASE WHEN may_read THEN s.reason_active_or_disabled END AS reason_active_or_disabled, s.saved_search_id,
+       ss.version, s.schedule_type, s.send_time, s.daily_schedule, s.kinds,
+       CASE WHEN may_read THEN s.paused_until END AS paused_until, s.warned_at IS NOT NULL AND may_read AS is_warned,
+       CASE WHEN may_read THEN ss.search_query_human_readable ELSE '' END AS search_query_human_readable,
+       CASE WHEN may_read THEN coalesce(nullif(ss.saved_search_name, ''), rtrim(ss.search_query_human_readable, '.'))
+            ELSE 'A search that was shared with you' END AS saved_search_name,
        CASE WHEN CAST(:digest_id AS bigint) IS NULL THEN s.token = :token
             ELSE EXISTS (SELECT FROM digest_item i
                          WHERE i.digest_id = :digest_id AND i.alert_subscription_id = s.id
@@ -305,6 +310,10 @@ WHERE s.contact_id = :contact_id
    OR s.id IN (SELECT i.alert_subscription_id FROM digest_item i WHERE i.digest_id = :digest_id)
 ORDER BY s.id
 """)
+JOIN contact reader ON reader.id = :contact_id
+JOIN contact owner ON owner.id = s.contact_id
+CROSS JOIN LATERAL (
+    SELECT owner.id = reader.id OR coalesce(owner.household_id = reader.household_id, false) AS may_read) AS standing
 
 
 def addressee(message_number: int | None, subscription_token: str) -> AnyRow | None:

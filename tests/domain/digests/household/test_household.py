@@ -10,12 +10,14 @@ from sqlalchemy import select, update
 
 from app.domain.contacts import household
 from app.domain.digests.letters import COMPOSERS
-from app.domain.digests.optout import Reach, stop_mail
+from app.domain.digests.optout import Reach, let_mail_come, stop_mail
 from app.domain.errors import Conflict, Invalid
 from app.domain.messages.keys import Purpose, sign
 from app.domain.messages.send import send_due
 from app.domain.models import AlertSubscription, BuyerListing, Contact, Suppression
+from app.domain.models.lookups import ReasonActiveOrDisabled
 from app.domain.ops.balance import balance
+from app.domain.searches import saved
 from tests.domain.digests.world import NOON, build, digests, items, messages, news, subscribe
 
 HOUR = timedelta(hours=1)
@@ -151,6 +153,35 @@ def test_pa_09_a_daily_mail_of_one_goes_to_both_and_the_matches_are_accounted_fo
     assert build(NOON) is None
     sums = {line.key: line.remainder for line in balance(NOON - HOUR, NOON + HOUR)}
     assert sums["matches"] == 0
+
+
+def test_pa_09_who_takes_back_their_own_stop_does_not_take_back_the_other_s(make, office, couple, app, db):
+    amelia, _ = couple
+    subscription = subscribe(amelia)
+    make.match(subscription, news(office)[1])
+    build()
+    bens = next(message for message in messages() if message.recipient == "ben@example.com")
+    link = f"-.{sign(app.extensions['porchlight'].secret_key, Purpose.ONE_CLICK, bens.id)}"
+    stop_mail(link, Reach.SEARCHES, now=NOON)
+    saved.stop(subscription.id, ReasonActiveOrDisabled.CLIENT_DISABLED, NOON)  # Amelia asked the office to end it
+    let_mail_come(link, Reach.SEARCHES, now=NOON)
+    db.session.commit()
+    assert not db.session.get(AlertSubscription, subscription.id).active_yn
+
+
+def test_pa_09_an_old_link_says_nothing_of_who_shares_no_more(make, office, couple, app, client):
+    amelia, ben = couple
+    make.match(subscribe(amelia, "A place of my own"), news(office)[1])
+    build()
+    bens = next(message for message in messages() if message.recipient == ben.email)
+    link = f"/u/-.{sign(app.extensions['porchlight'].secret_key, Purpose.ONE_CLICK, bens.id)}"
+    assert "A place of my own" in client.get(link).text
+    household.leave(ben.id, office_id=office.id)
+    page = client.get(link).text
+    assert "A place of my own" not in page
+    assert "Port Ellery" not in page
+    assert "A search that was shared with you" in page
+    assert client.post(link, data={"List-Unsubscribe": "One-Click"}).status_code == 200
 
 
 def test_who_shares_no_more_is_told_of_their_own_alone(make, office, couple, db):
