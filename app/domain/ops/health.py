@@ -552,7 +552,7 @@ def _unheard_bounces(signs: Vitals) -> list[Reason]:
         return []
     words = "No bounce has been heard of: is the bounce mailbox read?"
     why = f"More than {CANARY_MAILS:,} mails went out in 7 days, and not one came back."
-    return [Reason("canary:bounces", Tone.WAIT, words, None, "messages", why=why)]
+    return [Reason("canary:bounces", Tone.BAD, words, None, "messages", why=why)]
 
 
 def _blocked(signs: Vitals) -> list[Reason]:

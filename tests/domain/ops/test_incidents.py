@@ -288,7 +288,7 @@ def test_a_lease_that_nobody_takes_back_is_bad(house):
     assert reasons(at(9, 6, 1)) == ["held"]
 
 
-def test_pa_25_many_mails_and_no_bounce_at_all_is_worth_a_look(house, make):
+def test_pa_25_many_mails_and_no_bounce_at_all_is_an_alarm(house, make):
     contact = make.contact(make.office())
     messages = [make.message(contact, state="sent", created_at=at(8, 0), sent_at=at(8, 0)) for _ in range(2)]
     alive(at(9, 3))
@@ -296,7 +296,7 @@ def test_pa_25_many_mails_and_no_bounce_at_all_is_worth_a_look(house, make):
     assert signs.sent_unbounced == 2
     assert health.verdict(at(9, 3), signs=replace(signs, sent_unbounced=4_999)).reasons == []
     found = health.verdict(at(9, 3), signs=replace(signs, sent_unbounced=5_000)).reasons
-    assert [(reason.key, reason.tone) for reason in found] == [("canary:bounces", "wait")]
+    assert [(reason.key, reason.tone) for reason in found] == [("canary:bounces", "bad")]
     make.message_event(messages[0], event_type="bounced", recorded_at=at(8, 1))
     assert health.vitals(at(9, 3)).sent_unbounced == 0
 
