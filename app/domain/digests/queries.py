@@ -306,14 +306,14 @@ SELECT s.contact_id = :contact_id AS is_own, s.id, s.active_yn AND may_read AS a
        END AS is_of_this_mail
 FROM alert_subscription s
 JOIN saved_search ss ON ss.id = s.saved_search_id
-WHERE s.contact_id = :contact_id
-   OR s.id IN (SELECT i.alert_subscription_id FROM digest_item i WHERE i.digest_id = :digest_id)
-ORDER BY s.id
-""")
 JOIN contact reader ON reader.id = :contact_id
 JOIN contact owner ON owner.id = s.contact_id
 CROSS JOIN LATERAL (
     SELECT owner.id = reader.id OR coalesce(owner.household_id = reader.household_id, false) AS may_read) AS standing
+WHERE s.contact_id = :contact_id
+   OR s.id IN (SELECT i.alert_subscription_id FROM digest_item i WHERE i.digest_id = :digest_id)
+ORDER BY s.id
+""")
 
 
 def addressee(message_number: int | None, subscription_token: str) -> AnyRow | None:
