@@ -8,10 +8,12 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import delete
 
+from app.domain.digests.build import build_some
 from app.domain.models import Incident, ProcessHeartbeat, Role
 from app.domain.ops import health
 from app.extensions import settings
 from tests.browser import world as worlds
+from tests.domain.digests.world import NOON, news, subscribe
 
 
 @pytest.fixture
@@ -54,12 +56,13 @@ def test_an_open_incident_stands_first_until_somebody_is_on_it(world, sign_in, d
     ruth.post(f"/ops/incidents/{incident.id}/acknowledge")
     html = main_of(ruth.get("/").text)
     assert "No worker takes jobs from “bulk”" not in html[html.index('id="needs"') :]
-    assert "Four things need you, Ruth" in html
+    assert "Five things need you, Ruth" in html
 
 
 def test_the_day_is_told_in_numbers_and_sentences(world, sign_in):
     html = main_of(sign_in(world.people["admin"]).get("/").text)
-    assert "Five things need you, Ruth" in html
+    assert "Six things need you, Ruth" in html
+    assert "1 mail waits for a word" in html
     assert "The run “imports” failed" in html
     assert "1 mail may or may not have arrived" in html
     assert "“retention” is paused" in html
@@ -77,7 +80,7 @@ def test_why_it_is_not_known_whether_a_mail_arrived_is_its_own_reason(as_admin, 
 
 def test_what_only_the_works_can_mend_is_not_shown_to_an_agent(world, sign_in):
     html = main_of(sign_in(world.people["agent"]).get("/").text)
-    assert "Nothing needs you, Dana." in html
+    assert "One thing needs you, Dana" in html  # a mail of a buyer of hers
     assert "/ops/runs" not in html
 
 
@@ -150,6 +153,23 @@ def test_a_search_about_to_stop_stands_here_and_is_kept_with_one_click_pa_17(as_
     db.session.refresh(subscription)
     assert (subscription.active_yn, subscription.warned_at) == (True, None)
     assert "stops soon" not in as_agent.get("/").text
+
+
+def test_mails_that_wait_for_an_agents_word_stand_here_for_who_may_give_it(make, office, sign_in, db):
+    agent = make.member(office)
+    buyer = make.contact(office, owner_member_id=agent.id)
+    make.match(subscribe(buyer, concierge_yn=True), news(office)[1])
+    while build_some(NOON, NOON, release=False) is not None:
+        db.session.commit()
+    for role, member_id, is_told in (
+        (Role.AGENT, agent.id, True),
+        (Role.AGENT, make.member(office).id, False),
+        (Role.STAFF, None, True),
+        (Role.VIEWER, None, False),
+    ):
+        told = sign_in(make.user(office, role=role, member_id=member_id)).get("/").text
+        assert ("1 mail waits for a word" in told) is is_told
+        assert "Waits for a word</a>" in told
 
 
 def test_who_only_looks_is_not_asked_to_keep_a_search(as_viewer, make, office, db):

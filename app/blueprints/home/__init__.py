@@ -39,6 +39,7 @@ def today() -> Response:
             sees_the_works=may(*STAFF),
             mends_the_works=may(*ADMINS),
             keeps_searches=may(*EDITORS),
+            member_id=current_user.member_id,
             trouble=_trouble(),
             now=now,
         ),

@@ -8,14 +8,24 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from app.domain.digests.lifecycle.queries import about_to_end
-from app.domain.models import KIND_BITS, AlertKind, ImportBatch, Incident, IncidentTone, JobRun, JobSchedule, Office
+from app.domain.models import (
+    KIND_BITS,
+    AlertKind,
+    DigestState,
+    ImportBatch,
+    Incident,
+    IncidentTone,
+    JobRun,
+    JobSchedule,
+    Office,
+)
 from app.domain.ops.queries.incidents import open_now
 from app.domain.today import queries
 from app.domain.today.days import windows
 
 MOST_ENDING = 5
-QUIET = frozenset({"sweep"})
-"""Schedules that run every minute: no news in a day's plan."""
+QUIET = frozenset({"sweep", "canary", "lifecycle"})
+"""Schedules that run so often, or so quietly, that they are no news in a day's plan."""
 
 
 @dataclass(frozen=True)
@@ -34,10 +44,13 @@ class Needs:
     unknown_reasons: Sequence[str] = ()
     ending: Sequence[Any] = ()
     """Searches that stop by themselves soon, unless somebody keeps them (PA-17)."""
+    approvals: int = 0
+    """Mails that wait for this person's word: their own buyers', or the whole office's for staff."""
+    oldest_approval: datetime | None = None
 
     def __len__(self) -> int:
         works = len(self.incidents) + bool(self.trouble) + len(self.runs) + len(self.paused)
-        return works + len(self.imports) + bool(self.unknown_mails) + len(self.ending)
+        return works + len(self.imports) + bool(self.unknown_mails) + len(self.ending) + bool(self.approvals)
 
 
 @dataclass(frozen=True)
@@ -56,7 +69,7 @@ class Match:
     before: Any
     message_id: int | None
     fate: str
-    """sent, a message's state, dropped, next (goes out with the next run) or later (at `due_at`)."""
+    """sent, a message's state, held, dropped, next (goes out with the next run) or later (at `due_at`)."""
     due_at: datetime | None
     reason: str | None
 
@@ -90,7 +103,7 @@ def fate_of(row: Any) -> tuple[str, datetime | None]:
     if row.message_state is not None:
         return row.message_state, row.sent_at
     if row.digest_id is not None:
-        return "dropped", None
+        return "held" if row.digest_state == DigestState.HELD else "dropped", None
     if row.schedule_type != "ASAP" and row.next_send_timestamp is not None:
         return "later", row.next_send_timestamp
     return "next", None
@@ -122,12 +135,13 @@ def day(
     sees_the_works: bool,
     mends_the_works: bool = False,
     keeps_searches: bool = False,
+    member_id: int | None = None,
     trouble: str = "",
     now: datetime | None = None,
 ) -> Day:
     """The day of an office up to `now`, in ten queries. What only the works' own people can mend is left out for
-    others (`sees_the_works`), and incidents need those who can end them (`mends_the_works`). `trouble`: what the lamp
-    says while it is red."""
+    others (`sees_the_works`), and incidents need those who can end them (`mends_the_works`). `member_id`: the agent who looks,
+    for the mails that wait for their word. `trouble`: what the lamp says while it is red."""
     now = now or datetime.now(UTC)
     days = windows(now, office.time_zone)
     tonight = days[-1].end
@@ -135,8 +149,11 @@ def day(
     next_alerts = next((line.next_due_at for line in lines if line.kind == "alerts" and line.enabled), None)
     ending = about_to_end(office.id, limit=MOST_ENDING) if keeps_searches else ()
     needs = Needs(ending=ending)
+    if keeps_searches and not sees_the_works:
+        approvals, oldest = queries.approvals(office.id, member_id)
+        needs = Needs(ending=ending, approvals=approvals, oldest_approval=oldest)
     if sees_the_works:
-        unknown, newest_unknown, unknown_reasons = queries.unknown_mails(office.id)
+        mails = queries.mails_to_decide(office.id)
         runs = queries.failed_runs(office.id, now)
         wrong = [each for each in open_now() if each.tone == IncidentTone.BAD] if mends_the_works else []
         told = {run.id for run in runs}
@@ -146,10 +163,12 @@ def day(
             runs=runs,
             paused=[line for line in lines if not line.enabled and not line.is_removed],
             imports=queries.imports_to_look_at(office.id, now),
-            unknown_mails=unknown,
-            newest_unknown=newest_unknown,
-            unknown_reasons=unknown_reasons,
+            unknown_mails=mails.unknown,
+            newest_unknown=mails.newest,
+            unknown_reasons=mails.reasons or (),
             ending=ending,
+            approvals=mails.approvals,
+            oldest_approval=mails.oldest_approval,
         )
     steps = [
         Step(line.next_due_at, line.name)

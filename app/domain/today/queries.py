@@ -1,4 +1,4 @@
-"""What the first page reads: nine bounded queries, whatever the size of the office."""
+"""What the first page reads: ten bounded queries, whatever the size of the office."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import and_, exists, func, or_, select, text
+from sqlalchemy import and_, exists, func, or_, select, text, true
 from sqlalchemy.engine import Row
 from sqlalchemy.orm import aliased
 
+from app.domain.digests.holds.queries import awaited
 from app.domain.models import (
     AlertSubscription,
     ImportBatch,
@@ -87,13 +88,14 @@ NEWEST = text("""
            listing.unparsed_address, listing.city,
            contact.full_name,
            coalesce(nullif(search.saved_search_name, ''), rtrim(search.search_query_human_readable, '.')) AS saved_search_name,
-           message.id AS message_id, message.state AS message_state, message.sent_at,
+           message.id AS message_id, message.state AS message_state, message.sent_at, digest.state AS digest_state,
            item.outcome, item.drop_reason
     FROM newest
     JOIN listing_event AS event ON event.seq = newest.seq
     JOIN listing ON listing.id = event.listing_id
     JOIN contact ON contact.id = newest.contact_id
     JOIN saved_search AS search ON search.id = newest.saved_search_id
+    LEFT JOIN digest ON digest.id = newest.digest_id
     LEFT JOIN outbound_message AS message ON message.digest_id = newest.digest_id
     LEFT JOIN digest_item AS item ON item.digest_id = newest.digest_id
          AND item.alert_subscription_id = newest.alert_subscription_id AND item.event_seq = newest.seq
@@ -157,19 +159,28 @@ def failed_runs(office_id: int, now: datetime, *, size: int = 5) -> Sequence[Job
     ).all()
 
 
-def unknown_mails(office_id: int) -> tuple[int, int | None, list[str]]:
-    """How many mails may or may not have arrived, however old, the newest one's id, and the different reasons."""
-    row = db.session.execute(
+def approvals(office_id: int, member_id: int | None) -> Row[int, Any]:
+    """How many mails of an agent's buyers wait for their word, and since when the oldest does."""
+    return db.session.execute(awaited(office_id, member_id, everybody=False)).one()
+
+
+def mails_to_decide(office_id: int) -> Row[Any]:
+    """How many mails may or may not have arrived, however old, the newest one's id and the different reasons; and how
+    many wait for an agent's word, and since when the oldest does."""
+    unknown = (
         select(
-            func.count(),
-            func.max(OutboundMessage.id),
-            func.array_agg(func.coalesce(OutboundMessage.state_reason, "").distinct()),
-        ).where(
+            func.count().label("unknown"),
+            func.max(OutboundMessage.id).label("newest"),
+            func.array_agg(func.coalesce(OutboundMessage.state_reason, "").distinct()).label("reasons"),
+        )
+        .where(
             OutboundMessage.state == MessageState.UNKNOWN.value,
             OutboundMessage.office_id == office_id,
         )
-    ).one()
-    return row[0], row[1], list(row[2] or ())
+        .subquery()
+    )
+    waiting = awaited(office_id, None, everybody=True).subquery()
+    return db.session.execute(select(unknown, waiting).join_from(unknown, waiting, true())).one()
 
 
 def imports_to_look_at(office_id: int, now: datetime, *, size: int = 5) -> Sequence[ImportBatch]:

@@ -168,14 +168,16 @@ SOON = NOW + timedelta(hours=1)
         ({"outcome": "dropped", "digest_id": 1, "message_state": "sent"}, ("dropped", None)),
         ({"digest_id": 1, "message_state": "sent", "sent_at": SOON}, ("sent", SOON)),
         ({"digest_id": 1, "message_state": "queued"}, ("queued", None)),
-        ({"digest_id": 1}, ("dropped", None)),
+        ({"digest_id": 1, "digest_state": "empty"}, ("dropped", None)),
+        ({"digest_id": 1, "digest_state": "held"}, ("held", None)),
         ({"schedule_type": "Daily", "next_send_timestamp": SOON}, ("later", SOON)),
         ({"schedule_type": "ASAP"}, ("next", None)),
     ],
 )
 def test_each_match_says_what_became_of_it(row, fate):
     empty = dict.fromkeys(
-        ("outcome", "digest_id", "message_state", "sent_at", "schedule_type", "next_send_timestamp"), None
+        ("outcome", "digest_id", "digest_state", "message_state", "sent_at", "schedule_type", "next_send_timestamp"),
+        None,
     )
     assert fate_of(SimpleNamespace(**empty | row)) == fate
 

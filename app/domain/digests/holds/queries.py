@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, or_, select, text
+from sqlalchemy import Row, Select, func, or_, select, text
 from sqlalchemy.orm import joinedload
 
 from app.domain.errors import NotFound
@@ -228,6 +228,12 @@ def approvals(office_id: int, member_id: int | None, *, everybody: bool, limit: 
     searches."""
     statement = _approvals(office_id, member_id, everybody=everybody).options(joinedload(Digest.contact))
     return db.session.scalars(statement.order_by(Digest.id).limit(limit)).all()
+
+
+def awaited(office_id: int, member_id: int | None, *, everybody: bool) -> Select[int, Any]:
+    """One row: how many mails wait for an agent's word, and since when the oldest does. To be asked with others."""
+    waiting = _approvals(office_id, member_id, everybody=everybody).subquery()
+    return select(func.count(waiting.c.id).label("approvals"), func.min(waiting.c.created_at).label("oldest_approval"))
 
 
 def approval_of(office_id: int, digest_id: int, member_id: int | None, *, everybody: bool) -> Digest:
