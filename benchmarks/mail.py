@@ -139,7 +139,7 @@ class Bench:
                 listing_id=home.id,
                 change_type="New Listing",
                 kinds=1,
-                changes={},
+                changes={"standard_status": [None, "Active"], "list_price": [None, home.list_price]},
                 origin="live_sync",
                 alertable=True,
                 occurred_at=datetime.now(UTC),

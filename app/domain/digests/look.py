@@ -110,6 +110,8 @@ def _against(row: Fact, criteria: Criteria | None) -> tuple[DropReason | None, D
     if refused or criteria is None:
         return (refused or DropReason.SEARCH_FAILING,) * 2
     verdicts = criteria.judge(vars(row))
+    if all(verdicts.values()):
+        return None, None
     is_edited = bool(row.edited_since)
     refusal = refusal_of_home(row.standard_status, criteria.standard_status, verdicts, edited_since=is_edited)
     asked = {field: verdict for field, verdict in verdicts.items() if field != "standard_status"}

@@ -15,17 +15,18 @@ URL, WHY = "\ud801", "\ud802"
 
 class Once:
     """For a template: `{% call(line) once(each) %}…{% endcall %}`. What is inside is rendered anew for a line that says
-    anything else; only its link and why it came are put in afterwards. What is said in words of those two, wrapped or
-    cut, belongs outside. One for each template."""
+    anything else; only its link and why it came (`why`, where the template wraps that itself) are put in afterwards.
+    One for each template."""
 
     def __init__(self) -> None:
         self._kept: dict[tuple[Any, ...], str] = {}
 
-    def __call__(self, line: Line, *further: Any, caller: Callable[..., str]) -> str:
+    def __call__(self, line: Line, *further: Any, why: str | None = None, caller: Callable[..., str]) -> str:
         key = (line._replace(url=URL, why=WHY), *further)
         found = self._kept.get(key)
         if found is None:
             if len(self._kept) >= MOST:
                 self._kept.clear()
             found = self._kept[key] = caller(*key)
-        return found.replace(URL, line.url).replace(WHY, line.why)  # escaped, in HTML: what caller makes is Markup
+        # In HTML both are escaped here: what caller makes is Markup.
+        return found.replace(URL, line.url).replace(WHY, line.why if why is None else why)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 from sqlalchemy import Row, Select, select, text
@@ -208,16 +208,20 @@ SELECT CAST(json_build_object(
 MONEY = ("list_price", "price_before_event", "last_price_shown", "price_before", "price_shown")
 
 
-class Fact(SimpleNamespace):
+class Fact:
     """A (subscription, event) of a person, and the home as it is now: the columns of _FACTS. Prices are Decimals, other
     numbers as JSON has them, times as PostgreSQL writes them."""
 
-    def __init__(self, **columns: Any) -> None:
+    def __init__(self, columns: dict[str, Any]) -> None:
         for name in MONEY:
             value = columns.get(name)
             if value is not None:
                 columns[name] = Decimal(str(value))
-        super().__init__(**columns)
+        self.__dict__ = columns  # fifty attributes for each home of each mail: not copied
+
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any: ...
 
 
 def facts_of_pairs(
@@ -238,7 +242,7 @@ def facts_of_pairs(
             "now": now,
         },
     )
-    return [Fact(**row) for row in orjson.loads(found)] if found else []
+    return [Fact(row) for row in orjson.loads(found)] if found else []
 
 
 TAKEN_BEFORE = text("""
@@ -261,7 +265,7 @@ def look(contact_id: int, digest_id: int, now: datetime) -> tuple[SimpleNamespac
     about what it still means to say, in a fixed order."""
     [written] = driver.row(LOOK, {"contacts": [contact_id], "digest_id": digest_id, "now": now})
     found = orjson.loads(written or b"")
-    return SimpleNamespace(**found["letterhead"]), [Fact(**row) for row in found["facts"] or ()]
+    return SimpleNamespace(**found["letterhead"]), [Fact(row) for row in found["facts"] or ()]
 
 
 _ADDRESSEE = """

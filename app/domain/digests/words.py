@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, time
 from decimal import Decimal
 from functools import lru_cache
+from operator import attrgetter
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -180,24 +181,67 @@ class Alert:
 def line_of(news: News, home: Any, listing_id: int, *, searches: Sequence[Search], url: str, zone: ZoneInfo) -> Line:
     """`home` has the listing's columns; `searches` are those of the person that it matched, in a fixed order (none on
     a page that others may see)."""
-    street = street_of(home)
+    said = _said_of(Said(*_SAID(home)))
     before, now = news.price_before, news.price_shown
     return Line(
         listing_id=listing_id,
         kind=news.kind,
         tone=TONES[news.kind],
         badge=_badge(news, home),
-        plate=plate_of(street),
+        plate=said.plate,
         photo=home.preferred_photo_url,
-        headline=street or what_it_is(home),
-        place=place_of(home),
+        headline=said.headline,
+        place=said.place,
         price=price_of(now),
         was=money(before) if before is not None and before != now else "",
-        facts=facts_of(home),
+        facts=said.facts,
         why=_why(news, searches, zone) if searches else "",
-        by=listed_by(home),
+        by=said.by,
         url=url,
         openings=openings_of(news.openings),
+    )
+
+
+class Said(NamedTuple):
+    """The columns of a home from which its lasting words are made, the same for whoever reads them."""
+
+    unparsed_address: str
+    unit_number: str
+    city: str
+    state_or_province: str
+    postal_code: str
+    internet_address_display_yn: bool
+    property_type: str
+    property_sub_type: str
+    bedrooms_total: int | None
+    baths_equivalent: Decimal | float | None
+    living_area: Decimal | float | None
+    lot_size_square_feet: Decimal | float | None
+    year_built: int | None
+    list_office_name: str
+    list_office_phone: str
+
+
+_SAID = attrgetter(*Said._fields)
+
+
+class _Words(NamedTuple):
+    plate: str
+    headline: str
+    place: str
+    facts: str
+    by: str
+
+
+@lru_cache(maxsize=4096)
+def _said_of(home: Said) -> _Words:
+    street = street_of(home)
+    return _Words(
+        plate=plate_of(street),
+        headline=street or what_it_is(home),
+        place=place_of(home),
+        facts=facts_of(home),
+        by=listed_by(home),
     )
 
 
@@ -434,6 +478,7 @@ def price_of(value: Decimal | None) -> str:
     return money(value) if value is not None else "Price on request"
 
 
+@lru_cache(maxsize=4096)
 def quoted(name: str) -> str:
     """A search's name as mails say it."""
     said = one_line(name)

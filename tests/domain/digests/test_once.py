@@ -56,3 +56,10 @@ def test_what_is_kept_does_not_grow_for_ever(say):
         said(line(price=f"${number}"))
     assert said(line(price="$0")).count("$0") == 1
     assert len(rendered) == once.MOST + 2
+
+
+def test_a_reason_that_the_template_wraps_is_said_as_it_wraps_it():
+    template = Environment(autoescape=False).from_string(
+        "{% call(line) once(each, why='a\n  b') %}- {{ line.why }}{% endcall %}"
+    )
+    assert template.render(each=line(why="a b"), once=Once()) == "- a\n  b"
