@@ -203,6 +203,17 @@ def test_pa_04_a_rise_before_the_drop_counts_for_who_was_never_shown_the_home(st
     assert dropped() == [("Price drop", "no_net_change")]
 
 
+def test_pa_04_a_home_that_came_without_news_begins_where_it_was_first_seen(street, buyer):
+    """On the market for three weeks when it was first seen, so not New; what became of it since is told."""
+    street.watch(buyer, "Family home", at=SIX, list_price={"le": 500_000})
+    street.say(NOON + HOUR, "7", list_price=510_000, on_market_timestamp=NOON - 21 * DAY)
+    street.say(NOON + 2 * HOUR, "7", list_price=499_000)
+    street.run(EVENING)
+    assert [(item.kind, item.cause, item.price_before) for item in items()] == [
+        ("Now matches", "price", Decimal(510_000))
+    ]
+
+
 def test_t4_a_home_sold_between_matching_and_the_batch_is_not_mailed(street, buyer):
     street.watch(buyer, "Family home")
     street.say(NOON + MINUTE, "7")
