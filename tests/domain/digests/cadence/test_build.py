@@ -71,6 +71,24 @@ def test_pa_10_a_buyer_has_one_instant_mail_an_hour_and_nothing_is_lost(buyer, t
     assert [digest.items_shown for digest in digests()] == [1, 4, 3]
 
 
+@pytest.mark.parametrize("state", ["dropped", "suppressed", "expired", "failed"])
+def test_pa_10_a_mail_that_never_went_takes_nobody_s_hour(buyer, tell, db, state):
+    watching = subscribe(buyer)
+    tell(at("2026-11-20 10:00"), watching)
+    build(at("2026-11-20 10:00"))
+    messages()[0].state = state
+    db.session.commit()
+    tell(at("2026-11-20 10:15"), watching)
+    assert build(at("2026-11-20 10:15"))["messages"] == 1
+
+
+def test_pa_10_a_digest_with_nothing_to_say_takes_nobody_s_hour(buyer, tell):
+    tell(at("2026-11-20 10:00"), subscribe(buyer, "Drops only", kinds=2))
+    assert build(at("2026-11-20 10:00"))["empty"] == 1
+    tell(at("2026-11-20 10:15"), subscribe(buyer))
+    assert build(at("2026-11-20 10:15"))["messages"] == 1
+
+
 def test_pa_10_after_four_the_rest_of_the_day_goes_with_the_daily_mail_and_is_not_told_again_t5(buyer, tell, db):
     watching = subscribe(buyer)
     daily = subscribe(
