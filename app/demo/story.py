@@ -17,11 +17,13 @@ from zoneinfo import ZoneInfo
 from app.demo import homes, integrations, ledger, people, sizes
 from app.demo.places import AGENTS
 from app.domain.alerts import match
+from app.domain.contacts import household
 from app.domain.digests.build import build_some
 from app.domain.digests.letters import COMPOSERS
+from app.domain.listings import openings
 from app.domain.listings.record import record
 from app.domain.messages.send import send_due
-from app.domain.models import Contact, Member, Office, User
+from app.domain.models import Contact, HouseholdMail, Member, Office, User
 from app.domain.models.lookups import Origin, ScheduleType
 from app.domain.people.accounts import hash_password
 from app.domain.searches import saved
@@ -74,6 +76,7 @@ def tell(scale: Scale, seed: int, say: Tell, now: datetime | None = None) -> dic
     enter_searches(world, contacts, scale.searches, alerts_begin)
     say(f"{scale.days} days of alerts, every quarter hour, with real mail")
     counts = live(world, alerts_begin)
+    open_doors(world)
     integrations.write(now)
     sizes.write(now)
     return counts | {"listings": world.listed, "contacts": len(contacts), "searches": scale.searches}
@@ -143,6 +146,9 @@ def bring_buyers(world: World, count: int) -> list[Contact]:
             )
         )
     db.session.add_all(contacts)
+    db.session.flush()
+    one, other = [contact for contact in contacts if contact.email][:2]
+    household.share(one.id, other.email, HouseholdMail.TOGETHER, office_id=world.office.id, now=world.now)
     db.session.commit()
     return contacts
 
@@ -191,7 +197,7 @@ def a_quiet_step(world: World, moment: datetime, agents: list[int], new: int, sh
 
 def enter_searches(world: World, contacts: list[Contact], count: int, now: datetime) -> None:
     reachable = [contact for contact in contacts if contact.email]
-    for _ in range(count):
+    for number in range(count):
         wish = people.a_wish(world.random.randrange(len(reachable)), world.random)
         contact = reachable[wish.buyer]
         saved.create(
@@ -202,6 +208,7 @@ def enter_searches(world: World, contacts: list[Contact], count: int, now: datet
             schedule_type=ScheduleType(wish.schedule_type),
             send_time=wish.send_time,
             kinds=world.random.choice((31, 31, 31, 11, 63)),
+            concierge=number % 60 == 5,  # a few agents read each mail before it goes
             member_id=contact.owner_member_id,
             user_id=world.users[1].id,
             now=now,
@@ -249,6 +256,22 @@ def live(world: World, begin: datetime) -> dict[str, int]:
         tick += QUARTER
     runs.write(begin, tick - QUARTER)
     return totals
+
+
+def open_doors(world: World, doors: int = 5) -> None:
+    """The newest homes can be seen next Saturday; the first run of alerts tells of it."""
+    days = (5 - world.now.astimezone(ZONE).weekday()) % 7 or 7
+    saturday = (start_of_day(world.now) + timedelta(days=days, hours=12)).astimezone(ZONE)
+    shown = [home for home in reversed(world.homes) if home.values["standard_status"] == "Active"]
+    for number, home in enumerate(shown[:doors]):
+        starts = saturday.replace(hour=11 + number % 3, minute=0)
+        listing_id = openings.queries.listing_of_source(world.office.id, SOURCE, home.values["originating_system_key"])
+        if listing_id is not None:
+            openings.create(
+                world.office.id, listing_id, starts=starts, ends=starts + timedelta(hours=2),
+                user_id=world.users[1].id, now=world.now,
+            )  # fmt: skip
+    db.session.commit()
 
 
 def build_all(window_end: datetime) -> dict[str, int]:
