@@ -111,7 +111,7 @@ def test_the_hour_is_read_from_the_ledger_minute_by_minute(db):
     assert (queue.ran.well, queue.ran.failed) == (40, 1)
     assert queue.done_finding == "41 runs in the last hour, 1 failed; nothing waits"
     assert queue.took_finding == "Half took under 400 ms, the slowest 5 % over 400 ms"
-    assert {kind: ran.runs for kind, ran in queue.by_kind.items()} == {"alerts": 40, "digests": 1}
+    assert {kind: ran.runs for kind, ran in queue.by_kind.items()} == {"alerts": 40, "canary": 0, "digests": 1}
     assert len(queue.steps) == 60
     assert [(step.label, step.ran.well, step.ran.failed) for step in queue.steps[-4:]] == [
         ("10:39", 1, 1),

@@ -105,5 +105,7 @@ def test_a_sign_of_life_from_the_future_keeps_nobody_alive(db, alerts):
 
 def test_a_sender_whose_host_is_off_holds_its_mails_no_longer_than_another_thinks(db, database_says):
     there = database_says(timedelta(hours=1))
-    sender = _Sender({}, None, limit=1, chunk=1, now=None, stop=None, deadline=None, progress=None, holder=None)
+    sender = _Sender(
+        {}, None, limit=1, chunk=1, now=None, stop=None, deadline=None, progress=None, holder=None, gate=None
+    )
     assert abs(sender.now() - there) < timedelta(seconds=30)
