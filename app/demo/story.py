@@ -57,6 +57,7 @@ class World:
     random: Random
     now: datetime
     homes: list[homes.Home] = field(default_factory=list)
+    searches: list[int] = field(default_factory=list)
     listed: int = 0
     photos: str = ""
 
@@ -197,10 +198,10 @@ def a_quiet_step(world: World, moment: datetime, agents: list[int], new: int, sh
 
 def enter_searches(world: World, contacts: list[Contact], count: int, now: datetime) -> None:
     reachable = [contact for contact in contacts if contact.email]
-    for number in range(count):
+    for _ in range(count):
         wish = people.a_wish(world.random.randrange(len(reachable)), world.random)
         contact = reachable[wish.buyer]
-        saved.create(
+        search = saved.create(
             world.office.id,
             contact.id,
             wish.name,
@@ -208,12 +209,12 @@ def enter_searches(world: World, contacts: list[Contact], count: int, now: datet
             schedule_type=ScheduleType(wish.schedule_type),
             send_time=wish.send_time,
             kinds=world.random.choice((31, 31, 31, 11, 63)),
-            concierge=number % 60 == 5,  # a few agents read each mail before it goes
             member_id=contact.owner_member_id,
             user_id=world.users[1].id,
             now=now,
             judge=False,
         )
+        world.searches.append(search.id)
     db.session.commit()
 
 
@@ -234,7 +235,10 @@ def live(world: World, begin: datetime) -> dict[str, int]:
     runs = ledger.Ledger(world.now)
     totals: dict[str, int] = {}
     tick = begin
+    asks = world.now - timedelta(hours=3)  # what waits longer than four hours is complained of
     while tick + timedelta(seconds=30) < world.now:
+        if tick <= asks < tick + QUARTER:
+            ask_the_agents(world, tick)
         hour = tick.astimezone(ZONE).hour
         brought = 0
         if 7 <= hour < 21 and world.random.random() < 0.25:
@@ -256,6 +260,13 @@ def live(world: World, begin: datetime) -> dict[str, int]:
         tick += QUARTER
     runs.write(begin, tick - QUARTER)
     return totals
+
+
+def ask_the_agents(world: World, moment: datetime, every: int = 8) -> None:
+    """From now on some agents read each mail before it goes."""
+    for search_id in world.searches[::every]:
+        saved.edit(search_id, office_id=world.office.id, version=1, concierge=True, now=moment)
+    db.session.commit()
 
 
 def open_doors(world: World, doors: int = 5) -> None:
