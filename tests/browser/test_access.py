@@ -23,11 +23,12 @@ def breaches(page: Page) -> list[str]:
 
 
 def pages(live: Live) -> list[tuple[str, str]]:
-    """Every address that is no download, and that is not for machines."""
+    """Every address that is no download, that is not for machines, and that is no letter as it was sent: a letter stands
+    in a frame in which no script runs, a checker's neither."""
     return [
         (endpoint, path)
         for endpoint, path in addresses(live.app, live.world)
-        if "." not in path.rsplit("/", 1)[-1] and not endpoint.startswith("health.")
+        if "." not in path.rsplit("/", 1)[-1] and not endpoint.startswith("health.") and not path.endswith("/html")
     ]
 
 
