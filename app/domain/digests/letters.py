@@ -151,7 +151,9 @@ def _write(message: Queued, head: SimpleNamespace, items: Sequence[Decision], ho
             all_words=f"See all {len(shown)} on one page" if len(shown) > 1 else "See it on a page of its own",
             office_name=head.office_name,
             office_address=words.address_of(head),
-            agent_name=one_line(head.member_full_name or ""),
+            agent_name=one_line(head.member_full_name or "")
+            if head.member_email
+            else "",  # a reply reaches nobody else
             agent_phone=one_line(head.member_mobile_phone or "") or head.office_phone,
             ask_words=words.ask_words(len(shown)),
             because=words.because_of(names),

@@ -67,6 +67,7 @@ class Kept(Generic[T]):
         """Count anew next time."""
         with self._lock:
             self._values.clear()
+            self._being_counted.clear()
 
     def _count(self, key: Hashable, count: Callable[[], T]) -> Counted[T]:
         at, then = datetime.now(UTC), self._clock()

@@ -132,7 +132,10 @@ def _asked(field: str, asked: Mapping[str, Any]) -> str:
         without = ", outside the part left out" if asked.get("not_polygons") else ""
         return (" or ".join([*named, *drawn]) or "anywhere") + without
     value = asked.get(field)
-    if field in {"special_listing_conditions_not", "keywords_none", "excluded_listing_keys"}:
+    if field == "excluded_listing_keys":
+        homes = len(value or ())
+        return f"none of {homes} {'home' if homes == 1 else 'homes'} left out by hand"
+    if field in {"special_listing_conditions_not", "keywords_none"}:
         return f"none of {', '.join(map(str, value or ()))}"
     if isinstance(value, Mapping):
         low, high = value.get("ge"), value.get("le")
@@ -150,6 +153,8 @@ def _found(field: str, home: Mapping[str, Any]) -> str:
         if home.get("latitude") is not None:
             names.append(f"{home['latitude']:.5f}, {home['longitude']:.5f}".replace("-", "−"))
         return ", ".join(names) or UNKNOWN
+    if field == "excluded_listing_keys":
+        return "this home"
     value = home.get(FOUND_IN.get(field, field))
     if FOUND_IN.get(field) == "public_remarks":
         return "its remarks of then" if value else "no remarks"

@@ -176,6 +176,16 @@ class TestLastLook:
 
 
 class TestTheMail:
+    def test_no_reply_is_promised_that_would_reach_nobody(self, make, office, send):
+        agent = make.member(office, member_email="", member_full_name="Dana Whitlock")
+        buyer = make.contact(office, email="noah@example.com", owner_member_id=agent.id)
+        queue_one(make, buyer, news(office)[1])
+        [letter] = send()
+        for body in (letter.text, letter.html):
+            assert "Reply to this mail" not in body
+            assert "Call " in body
+        assert "Reply-To" not in message_from_bytes(letter.raw, policy=policy.default)
+
     def test_a_search_that_was_changed_says_so_once_pa_15(self, make, office, buyer, db, send):
         subscription = queue_one(make, buyer, news(office)[1], name="Family home")
         subscription.revised_at = datetime(2026, 11, 18, 15, tzinfo=UTC)

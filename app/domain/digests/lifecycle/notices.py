@@ -144,7 +144,7 @@ def _notice(found: Any, url: str, *, title: str, text: str, asks: str) -> Notice
         because=f"You get this because we watch {words.quoted(found.saved_search_name)} for you.",
         office_name=found.office_name,
         office_address=words.address_of(found),
-        agent_name=one_line(found.member_full_name or ""),
+        agent_name=one_line(found.member_full_name or "") if found.member_email else "",
         agent_phone=one_line(found.member_mobile_phone or "") or found.office_phone,
     )
 
