@@ -574,6 +574,15 @@ class TestPreferences:
         assert said in page
         assert "That is not undone here" in page
 
+    def test_who_is_signed_in_looks_and_says_nothing_for_the_buyer(self, as_staff, mail, first):
+        page = re.search(r"http://porchlight\.test(/d/[\w-]+)", mail.text)[1]
+        assert as_staff.post(f"{page}/looked").status_code == 204
+        answer = as_staff.post(f"{page}/{the_listing().id}", data={"opinion": "discard"})
+        assert answer.status_code == 403
+        assert "not the buyer’s word" in answer.text
+        database.session.refresh(first)
+        assert first.last_viewed_timestamp is None
+
     def test_only_a_persons_look_is_a_sign_of_life_pa_17(self, client, mail, first):
         page = re.search(r"http://porchlight\.test(/d/[\w-]+)", mail.text)[1]
         client.get(page)

@@ -10,6 +10,7 @@ import re
 from zoneinfo import ZoneInfo
 
 from flask import Blueprint, Response, make_response, render_template, request
+from flask_login import current_user
 
 from app.domain.digests import lifecycle, opinions, optout, pages, preferences
 from app.domain.digests.optout import Reach, Standing
@@ -130,6 +131,8 @@ def choose(token: str, subscription_id: int) -> Response:
 @public("the token in a mail's link is the key; says only that a person looked")
 def look(token: str) -> tuple[str, int]:
     """A person looks at the page: a sign that the search is wanted (PA-17). Opening it is none, for scanners do that."""
+    if current_user.is_authenticated:
+        return "", 204  # somebody of the office, by way of a preview
     if not lifecycle.looked(token):
         raise NotFound("This link is not one of ours.")
     db.session.commit()
@@ -149,6 +152,8 @@ def digest(token: str) -> Response:
 def mark(token: str, listing_id: int) -> Response:
     """A favorite, or never again (PA-05)."""
     opinion = request.form.get("opinion", "")
+    if current_user.is_authenticated:
+        return _plain("You are signed in, so this is not the buyer’s word. Nothing was written.", 403)
     try:
         opinions.say(token, listing_id, opinion)
     except Invalid as refusal:

@@ -11,6 +11,6 @@ _STOPS = re.compile(r"(/u/)[^\s\"'<>?#/]+|\b(unsub(?:\+|%2B|&#43;))[^\s\"'<>@?&]
 
 
 def disarm(words: str) -> str:
-    """The same HTML, text or header, each unsubscribe token masked. Links to the homes shown stay as they are: they only
-    show."""
+    """The same HTML, text or header, each unsubscribe token masked. Links to the homes shown stay as they are: for
+    somebody who is signed in they only show."""
     return _STOPS.sub(lambda found: (found[1] or found[2]) + MASK, words)
