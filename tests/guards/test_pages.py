@@ -34,7 +34,11 @@ class Opened:
 
     @property
     def is_page(self) -> bool:
-        return self.status == 200 and self.content_type.startswith("text/html") and "<html" in self.html
+        """A letter in its frame is none of ours: its title is its subject."""
+        is_letter = self.path.endswith("/html")
+        return (
+            self.status == 200 and self.content_type.startswith("text/html") and "<html" in self.html and not is_letter
+        )
 
 
 @contextmanager
