@@ -85,7 +85,7 @@ def _pairs(window: Window) -> Sum:
             Part(row.in_message, "in a message", "in_message", always=True),
             Part(row.dropped, "dropped, with reason", "dropped", always=True),
             Part(row.waiting, "waiting for a digest", "waiting", always=True),
-            Part(row.held, "held for a person’s word", "held"),
+            Part(row.held, "held", "held"),
         ],
         "found, and then neither told, dropped nor waiting",
     )
